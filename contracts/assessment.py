@@ -1,0 +1,61 @@
+"""Assessment: one of the 6 Rs for every application, with its reason."""
+
+from typing import Literal
+
+from contracts.discovery import Value
+from contracts.envelope import BlobRef, Event, Problem
+
+# The six treatments, in the words of AWS's migration strategies ("6 Strategies for Migrating Applications", 2016).
+SixR = Literal["rehost", "replatform", "refactor", "repurchase", "retire", "retain"]
+
+
+class AssessmentInputs(Value):
+    """What a discovery hands to an assessment."""
+
+    assets: BlobRef
+    applications: BlobRef
+    dependencies: BlobRef
+
+
+class AssessmentRequested(Event, type="assessment.requested"):
+    """Start an assessment of what a discovery found."""
+
+    inputs: AssessmentInputs
+    then: list[Literal["planning"]] = []
+
+
+class AssessmentStarted(Event, type="assessment.started", public=True):
+    """An assessment flow began."""
+
+
+class AssessmentCompleted(Event, type="assessment.completed", public=True):
+    """An assessment flow ended well."""
+
+    application_count: int
+    distribution: dict[SixR, int]
+
+
+class AssessmentFailed(Event, type="assessment.failed", public=True):
+    """An assessment flow ended with a problem that a person has to solve."""
+
+    problem: Problem
+
+
+class SixRRequested(Event, type="six_r.requested"):
+    """Decide a treatment for every application."""
+
+    inputs: AssessmentInputs
+
+
+class SixRCompleted(Event, type="six_r.completed"):
+    """Treatments are decided; the Parquet layout is in `contracts.claim_checks`."""
+
+    assessments: BlobRef
+    application_count: int
+    distribution: dict[SixR, int]
+
+
+class SixRFailed(Event, type="six_r.failed"):
+    """Treatments could not be decided."""
+
+    problem: Problem

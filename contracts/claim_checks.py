@@ -1,0 +1,81 @@
+"""Layouts of the Parquet files that travel by claim check: column name to polars type name."""
+
+from contracts.catalog import CATALOG, COLUMN_TYPES
+
+_CANONICAL = {field.id: COLUMN_TYPES.get(field.type, "String") for field in CATALOG.values()}
+
+# Rows of an imported table: these, then every column of the file as a string.
+ROW_NUMBER = "_row"
+
+# One row an asset (server, VM, host, database, device) after cleansing and merging.
+ASSETS = {
+    "asset_uid": "String",  # UUID, the same whenever the same file is imported again
+    "name": "String",  # what people call it: the short host name in lower case, else the VM name, else the asset id
+    "source_rows": "String",  # "<file name>[/<sheet>]:<row>" of every merged row, joined by "; "
+    **_CANONICAL,
+}
+
+# One row an application from an application list, before assets are attached to it.
+APPLICATION_LIST = {"source_rows": "String", **_CANONICAL}
+
+# One row an observed connection between two ends, counted over all observations.
+CONNECTIONS = {
+    "source": "String",  # host name, FQDN or IP address as cleansed
+    "target": "String",
+    "port": "Int64",
+    "protocol": "String",
+    "process": "String",
+    "observations": "Int64",
+}
+
+# One row an application after dependency analysis. Assets of no application form one named after themselves.
+APPLICATIONS = {
+    "application_uid": "String",
+    "name": "String",
+    "asset_uids": "List(String)",
+    "asset_count": "Int64",
+    "environment": "String",  # of its most productive asset
+    "criticality": "String",
+    "business_owner": "String",
+    "technical_owner": "String",
+    "lifecycle_status": "String",
+    "data_classification": "String",
+    "inferred": "Boolean",  # true when no list and no column names it
+}
+
+# One row a dependency between two applications, and the assets it was seen on.
+DEPENDENCIES = {
+    "source_application_uid": "String",
+    "target_application_uid": "String",
+    "source_name": "String",
+    "target_name": "String",
+    "kind": "String",  # connection, declared or shared_asset
+    "port": "Int64",
+    "observations": "Int64",
+    "evidence": "String",  # a sentence
+}
+
+# One row an application with its treatment.
+ASSESSMENTS = {
+    "application_uid": "String",
+    "name": "String",
+    "strategy": "String",  # a contracts.assessment.SixR
+    "confidence": "Float64",
+    "rule": "String",  # id of the rule that decided
+    "reason": "String",
+    "risk": "Float64",  # 0 to 1
+    "complexity": "Float64",  # 0 to 1
+    "engine": "String",  # rules, or the model that sharpened it
+}
+
+# One row an application of a wave.
+PLAN = {
+    "wave": "Int64",
+    "move_group": "Int64",
+    "application_uid": "String",
+    "name": "String",
+    "strategy": "String",
+    "asset_count": "Int64",
+    "risk": "Float64",
+    "reason": "String",
+}

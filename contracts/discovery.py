@@ -1,0 +1,218 @@
+"""Discovery: files in, a clean inventory and its dependencies out."""
+
+from typing import Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from contracts.envelope import BlobRef, Event, Problem
+
+TableKind = Literal["inventory", "applications", "connections"]
+MappingStatus = Literal["accepted", "review", "unmapped"]
+
+
+class Value(BaseModel):
+    """What every value object of the contracts is: immutable."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class ImportFile(Value):
+    """An uploaded file that a discovery reads."""
+
+    import_id: UUID
+    file_name: str
+    file: BlobRef
+
+
+class ColumnProfile(Value):
+    """What a column of an imported table looks like: enough to map it without its rows."""
+
+    name: str = Field(description="As in the file; repeated names get a suffix such as ' (2)', empty ones 'column 7'")
+    filled: int = Field(description="Rows that have a value")
+    distinct: int = Field(description="Different values among those looked at")
+    samples: list[str] = Field(description="Up to 20 different values, at most 80 characters each")
+
+
+class TableProfile(Value):
+    """One table that was found in a file: a CSV, or one sheet of a workbook."""
+
+    table_id: UUID
+    import_id: UUID
+    file_name: str
+    sheet: str | None = None
+    kind: TableKind
+    header_row: int = Field(description="Row of the header in the file, from 1")
+    row_count: int
+    columns: list[ColumnProfile]
+    rows: BlobRef = Field(description="Parquet; every column a string as in the file, and `_row`, its row number there")
+    problems: list[Problem] = Field(default=[], description="Rows and cells the reader had to treat specially, at most 100")
+
+
+class ColumnMapping(Value):
+    """A proposal, or a decision, of what one column means."""
+
+    column: str
+    field: str | None = Field(description="Id of the canonical field, or null when the column maps to nothing")
+    confidence: float = Field(ge=0, le=1)
+    status: MappingStatus
+    unit: str | None = Field(default=None, description="Unit of the source values, where it differs by convention: MB, GB, MHz, …")
+    reason: str
+    alternatives: list[str] = []
+
+
+class TableMapping(Value):
+    """The mapping of one table's columns, in the file's order."""
+
+    table_id: UUID
+    file_name: str
+    sheet: str | None = None
+    kind: TableKind
+    columns: list[ColumnMapping]
+
+
+class FieldQuality(Value):
+    """How good one canonical field is over all assets."""
+
+    field: str
+    filled: int
+    invalid: int
+    completeness: float = Field(ge=0, le=1)
+    validity: float = Field(ge=0, le=1)
+
+
+class QualityReport(Value):
+    """Data quality of an inventory; ratios are 0 to 1."""
+
+    rows_read: int
+    assets: int
+    duplicates_merged: int
+    rows_rejected: int
+    completeness: float = Field(ge=0, le=1, description="Over the fields of importance required and high")
+    validity: float = Field(ge=0, le=1)
+    uniqueness: float = Field(ge=0, le=1)
+    fields: list[FieldQuality]
+
+
+class DiscoveryRequested(Event, type="discovery.requested"):
+    """Start a discovery of uploaded files. Systems outside name the imports; the gateway adds where the files lie."""
+
+    import_ids: list[UUID] = Field(min_length=1, max_length=50)
+    files: list[ImportFile] = []
+    then: list[Literal["assessment", "planning"]] = Field(default=[], description="Flows to run after it, in this order")
+
+
+class DiscoveryStarted(Event, type="discovery.started", public=True):
+    """A discovery flow began."""
+
+    import_ids: list[UUID]
+
+
+class DiscoveryCompleted(Event, type="discovery.completed", public=True):
+    """A discovery flow ended well."""
+
+    asset_count: int
+    application_count: int
+    dependency_count: int
+    quality: QualityReport
+
+
+class DiscoveryFailed(Event, type="discovery.failed", public=True):
+    """A discovery flow ended with a problem that a person has to solve."""
+
+    problem: Problem
+
+
+class ImportUploaded(Event, type="import.uploaded"):
+    """A file arrived and is stored."""
+
+    import_id: UUID
+    file_name: str
+    file: BlobRef
+
+
+class DataImportRequested(Event, type="data_import.requested"):
+    """Read the files of a discovery into tables."""
+
+    files: list[ImportFile]
+
+
+class DataImportCompleted(Event, type="data_import.completed"):
+    """The files were read: their tables, each with a profile of its columns."""
+
+    tables: list[TableProfile]
+
+
+class DataImportFailed(Event, type="data_import.failed"):
+    """A file could not be read."""
+
+    problem: Problem
+
+
+class FieldMappingRequested(Event, type="field_mapping.requested"):
+    """Propose what the columns of these tables mean."""
+
+    tables: list[TableProfile]
+
+
+class FieldMappingCompleted(Event, type="field_mapping.completed"):
+    """A mapping for every column, with the doubtful ones marked for review."""
+
+    mappings: list[TableMapping]
+    review_count: int
+
+
+class FieldMappingFailed(Event, type="field_mapping.failed"):
+    """No mapping could be proposed that an inventory can be made from."""
+
+    problem: Problem
+
+
+class InventoryRequested(Event, type="inventory.requested"):
+    """Turn the tables into clean, merged assets with the mapping that was decided."""
+
+    tables: list[TableProfile]
+    mappings: list[TableMapping]
+
+
+class InventoryCompleted(Event, type="inventory.completed"):
+    """Clean assets are stored; the Parquet layouts are in `contracts.claim_checks`."""
+
+    assets: BlobRef
+    applications: BlobRef
+    connections: BlobRef
+    asset_count: int
+    application_count: int
+    connection_count: int
+    quality: QualityReport
+    assets_by_environment: dict[str, int]
+    assets_by_operating_system: dict[str, int]
+
+
+class InventoryFailed(Event, type="inventory.failed"):
+    """No inventory could be made."""
+
+    problem: Problem
+
+
+class DependencyAnalysisRequested(Event, type="dependency_analysis.requested"):
+    """Find what depends on what."""
+
+    assets: BlobRef
+    applications: BlobRef
+    connections: BlobRef
+
+
+class DependencyAnalysisCompleted(Event, type="dependency_analysis.completed"):
+    """Applications with their assets, and the dependencies between them."""
+
+    applications: BlobRef
+    dependencies: BlobRef
+    application_count: int
+    dependency_count: int
+
+
+class DependencyAnalysisFailed(Event, type="dependency_analysis.failed"):
+    """The dependency analysis could not be done."""
+
+    problem: Problem

@@ -1,0 +1,116 @@
+"""Planning: waves of move groups, and the report a manager opens."""
+
+from typing import Literal
+from uuid import UUID
+
+from pydantic import Field
+
+from contracts.discovery import QualityReport, TableMapping, Value
+from contracts.envelope import BlobRef, Event, Problem
+
+ReportFormat = Literal["html", "xlsx", "json"]
+
+
+class PlanInputs(Value):
+    """What a discovery and an assessment hand to planning."""
+
+    assets: BlobRef
+    applications: BlobRef
+    dependencies: BlobRef
+    assessments: BlobRef
+
+
+class ReportInputs(Value):
+    """What the report tells beside the plan: how the inventory came to be."""
+
+    quality: QualityReport
+    mappings: list[TableMapping]
+    files: list[str]
+
+
+class WaveLimits(Value):
+    """How large a wave may get; a move group larger than this is a wave of its own."""
+
+    max_assets: int = Field(default=60, ge=1)
+    pilot_assets: int = Field(default=15, ge=1)
+
+
+class Wave(Value):
+    """One wave of the plan: move groups that go together, and why."""
+
+    number: int = Field(ge=1)
+    name: str
+    application_ids: list[UUID]
+    application_names: list[str]
+    asset_count: int
+    risk: float = Field(ge=0, le=1)
+    move_groups: int
+    reason: str
+
+
+class PlanningRequested(Event, type="planning.requested"):
+    """Start planning from what was discovered and assessed."""
+
+    inputs: PlanInputs
+    report: ReportInputs
+    limits: WaveLimits = WaveLimits()
+
+
+class PlanningStarted(Event, type="planning.started", public=True):
+    """A planning flow began."""
+
+
+class PlanningCompleted(Event, type="planning.completed", public=True):
+    """A planning flow ended well: the plan is approved and its report written."""
+
+    wave_count: int
+    application_count: int
+
+
+class PlanningFailed(Event, type="planning.failed", public=True):
+    """A planning flow ended with a problem that a person has to solve."""
+
+    problem: Problem
+
+
+class WavePlanningRequested(Event, type="wave_planning.requested"):
+    """Order the applications into waves."""
+
+    inputs: PlanInputs
+    limits: WaveLimits
+
+
+class WavePlanningCompleted(Event, type="wave_planning.completed"):
+    """The waves, pilot first; `plan` is the Parquet that `contracts.claim_checks` describes."""
+
+    plan: BlobRef
+    waves: list[Wave]
+    unplanned: dict[str, int] = Field(description="Applications that no wave moves, by treatment (retire, retain)")
+
+
+class WavePlanningFailed(Event, type="wave_planning.failed"):
+    """No wave plan could be made."""
+
+    problem: Problem
+
+
+class ReportRequested(Event, type="report.requested"):
+    """Write the report of an approved plan."""
+
+    inputs: PlanInputs
+    report: ReportInputs
+    plan: BlobRef
+    waves: list[Wave]
+    unplanned: dict[str, int]
+
+
+class ReportCompleted(Event, type="report.completed"):
+    """The report is stored, one file a format."""
+
+    files: dict[ReportFormat, BlobRef]
+
+
+class ReportFailed(Event, type="report.failed"):
+    """The report could not be written."""
+
+    problem: Problem
