@@ -1,0 +1,163 @@
+"""The bus between processes: RabbitMQ through FastStream, with nothing left to its lossy defaults."""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+
+import aio_pika
+import structlog
+from aio_pika.exceptions import AMQPError, DeliveryError, PublishError
+from faststream import AckPolicy
+from faststream.rabbit import Channel, ExchangeType, RabbitBroker, RabbitExchange, RabbitQueue
+from faststream.rabbit.annotations import RabbitMessage
+from faststream.rabbit.schemas.queue import QueueType
+
+from services.chassis.bus.transport import DEAD, EVENTS, EXTERNAL, PUBLIC, Delivery, Subscription, Unroutable
+
+log = structlog.get_logger()
+
+PUBLISH_TIMEOUT_SECONDS = 15
+RECONNECT_SECONDS = 0.5
+WATCHDOG_SECONDS = 10
+# A message that took its consumer down this often is set aside by the broker.
+DELIVERY_LIMIT = 20
+# Waits before a message is taken again when the database could not be used.
+RETRY_SECONDS = (0.2, 1, 5, 15, 30)
+
+
+class RabbitBus:
+    """One service's connection to the broker."""
+
+    def __init__(self, url: str, prefix: str = "") -> None:
+        self._url = url
+        self._prefix = prefix
+        self._subscriptions: list[Subscription] = []
+        self._broker = self._new_broker()
+        self._watchdog: asyncio.Task[None] | None = None
+        self._stopping = asyncio.Event()
+
+    def _new_broker(self) -> RabbitBroker:
+        return RabbitBroker(
+            self._url,
+            default_channel=Channel(on_return_raises=True),
+            reconnect_interval=RECONNECT_SECONDS,
+            fail_fast=False,
+            graceful_timeout=10,
+            logger=None,
+        )
+
+    def _exchange(self, name: str) -> RabbitExchange:
+        return RabbitExchange(f"{self._prefix}{name}", type=ExchangeType.TOPIC, durable=True)
+
+    def _queue(self, subscription: Subscription) -> RabbitQueue:
+        return RabbitQueue(
+            f"{self._prefix}{subscription.queue}",
+            queue_type=QueueType.QUORUM,
+            durable=True,
+            routing_key=subscription.routing_key,
+            arguments={
+                "x-delivery-limit": DELIVERY_LIMIT,
+                "x-dead-letter-exchange": f"{self._prefix}{DEAD}",
+                "x-dead-letter-routing-key": f"{subscription.service}.dead",
+                "x-dead-letter-strategy": "at-least-once",
+                "x-overflow": "reject-publish",
+            },
+        )
+
+    async def start(self, subscriptions: list[Subscription]) -> None:
+        """Connect, declare exchanges and queues, and begin to deliver; waits for a broker that is still starting."""
+        self._subscriptions = subscriptions
+        await self._connect()
+        if subscriptions:
+            self._watchdog = asyncio.create_task(self._watch())
+
+    async def _connect(self) -> None:
+        broker = self._new_broker()
+        for subscription in self._subscriptions:
+            subscriber = broker.subscriber(
+                self._queue(subscription),
+                self._exchange(subscription.exchange),
+                channel=Channel(prefetch_count=1),
+                ack_policy=AckPolicy.MANUAL,
+            )
+            subscriber(self._receiver(subscription))
+        await broker.start()
+        for name in (EVENTS, PUBLIC, EXTERNAL, DEAD):
+            await broker.declare_exchange(self._exchange(name))
+        self._broker = broker
+
+    def _receiver(self, subscription: Subscription) -> Callable[[RabbitMessage], Awaitable[None]]:
+        async def receive(message: RabbitMessage) -> None:
+            delivery = Delivery(message.body, message.content_type or "", message.headers)
+            for pause in RETRY_SECONDS:
+                try:
+                    await subscription.deliver(delivery)
+                except Exception as error:
+                    log.warning("delivery_failed", queue=subscription.queue, error=str(error), again_in_seconds=pause)
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(self._stopping.wait(), pause)
+                    if self._stopping.is_set():
+                        break
+                else:
+                    await message.ack()
+                    return
+            await message.nack(requeue=True)
+
+        return receive
+
+    async def _watch(self) -> None:
+        """Reconnect when a queue lost its consumer, which a broken connection can leave behind unnoticed."""
+        while True:
+            await asyncio.sleep(WATCHDOG_SECONDS)
+            try:
+                connection = await aio_pika.connect(self._url, timeout=PUBLISH_TIMEOUT_SECONDS)
+                async with connection:
+                    channel = await connection.channel()
+                    for subscription in self._subscriptions:
+                        queue = await channel.declare_queue(f"{self._prefix}{subscription.queue}", passive=True)
+                        if not queue.declaration_result.consumer_count:
+                            raise LookupError(f"queue {queue.name} has no consumer")
+            except LookupError as error:
+                log.warning("bus_reconnects", reason=str(error))
+                await self._broker.stop()
+                await self._connect()
+            except (AMQPError, OSError, TimeoutError) as error:
+                log.warning("bus_not_reachable", error=str(error))
+
+    async def stop(self) -> None:
+        """Stop consuming; unacknowledged messages go back to their queues."""
+        self._stopping.set()
+        if self._watchdog is not None:
+            self._watchdog.cancel()
+        await self._broker.stop()
+
+    async def publish(self, exchange: str, routing_key: str, message: Delivery) -> None:
+        """Publish with confirmation by every bound queue."""
+        await self._publish(self._exchange(exchange), routing_key, message, mandatory=exchange != PUBLIC)
+
+    async def send(self, queue: str, message: Delivery) -> None:
+        """Publish to one queue by its name."""
+        await self._publish(None, f"{self._prefix}{queue}", message, mandatory=True)
+
+    async def _publish(
+        self, exchange: RabbitExchange | None, routing_key: str, message: Delivery, *, mandatory: bool
+    ) -> None:
+        try:
+            # Disconnected, the client may wait without end: the outbox rather tries again.
+            async with asyncio.timeout(PUBLISH_TIMEOUT_SECONDS):
+                await self._broker.publish(
+                    message.body,
+                    exchange=exchange,
+                    routing_key=routing_key,
+                    mandatory=mandatory,
+                    persist=True,
+                    content_type=message.content_type,
+                    headers=dict(message.headers),
+                )
+        except (PublishError, DeliveryError) as error:
+            raise Unroutable(f"no queue takes {routing_key}: {error}") from error
+
+    async def ping(self) -> None:
+        """Raise if the broker does not answer."""
+        if not await self._broker.ping(timeout=5):
+            raise ConnectionError("RabbitMQ does not answer")

@@ -1,0 +1,75 @@
+"""A service's two ways into Postgres: as one tenant, and as the dispatcher of events and work."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import orjson
+from sqlalchemy import text
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
+
+from contracts.envelope import Tenant
+from services.chassis import tenancy
+from services.chassis.settings import Settings
+
+
+def _json(value: Any) -> str:
+    return orjson.dumps(value).decode()
+
+
+def _engine(url: URL, pool_size: int) -> AsyncEngine:
+    return create_async_engine(
+        url,
+        pool_size=pool_size,
+        max_overflow=pool_size,
+        pool_pre_ping=True,
+        json_serializer=_json,
+        json_deserializer=orjson.loads,
+        connect_args={"timeout": 10, "server_settings": {"application_name": f"modernize {url.username}"}},
+    )
+
+
+def role_url(settings: Settings, role: str) -> URL:
+    """The database's address for one role of ours."""
+    if settings.database_url is None:
+        raise ValueError("MODERNIZE_DATABASE_URL is not set: name the database, as in postgresql://host:5432/migration")
+    url = make_url(settings.database_url).set(drivername="postgresql+asyncpg", username=role)
+    return url.set(password=settings.database_password.get_secret_value())
+
+
+class Database:
+    """Connections of one service."""
+
+    def __init__(self, service: str, settings: Settings) -> None:
+        self.engine = _engine(role_url(settings, tenancy.service_role(service)), pool_size=4)
+        self.dispatch_engine = _engine(role_url(settings, tenancy.dispatch_role(service)), pool_size=2)
+
+    @asynccontextmanager
+    async def session(self) -> AsyncIterator[AsyncSession]:
+        """A transaction without a tenant: it sees no rows until `tenancy.enter`; it commits when the block ends."""
+        async with AsyncSession(self.engine, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    @asynccontextmanager
+    async def transaction(self, tenant: Tenant) -> AsyncIterator[AsyncSession]:
+        """A transaction that sees and writes the rows of `tenant`; it commits when the block ends."""
+        async with self.session() as session:
+            await tenancy.enter(session, tenant)
+            yield session
+
+    @asynccontextmanager
+    async def dispatch(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction that sees events and work of every tenant, and nothing else."""
+        async with self.dispatch_engine.begin() as connection:
+            yield connection
+
+    async def ping(self) -> None:
+        """Raise if the database does not answer."""
+        async with self.engine.connect() as connection:
+            await connection.execute(text("select 1"))
+
+    async def close(self) -> None:
+        """Give all connections back."""
+        await self.engine.dispose()
+        await self.dispatch_engine.dispose()

@@ -1,0 +1,124 @@
+"""A running service: its connections, its consumers, its relay, its workers and its sweeps."""
+
+import asyncio
+import contextlib
+from datetime import UTC, datetime, timedelta
+from functools import partial
+
+import structlog
+from sqlalchemy import delete
+
+from services.chassis.blobs import Blobs
+from services.chassis.bus.in_process import InProcessBus
+from services.chassis.bus.rabbitmq import RabbitBus
+from services.chassis.bus.transport import DEAD, EVENTS, EXTERNAL, Subscription, Transport
+from services.chassis.cache import Cache
+from services.chassis.consumer import Consumer
+from services.chassis.database import Database
+from services.chassis.outbox import Relay
+from services.chassis.service import Service, Sweep
+from services.chassis.settings import Settings
+from services.chassis.telemetry import Telemetry, without_spans
+from services.chassis.work import Worker
+
+log = structlog.get_logger()
+
+# Redeliveries come within minutes; replays of dead letters within days.
+INBOX_RETENTION = timedelta(days=30)
+INBOX_SWEEP_SECONDS = 3600.0
+
+
+def transport_for(settings: Settings) -> Transport:
+    """RabbitMQ where an address is set, else a bus inside this process, which all its services must share."""
+    if settings.rabbitmq_url is None:
+        return InProcessBus()
+    return RabbitBus(settings.rabbitmq_url, settings.bus_prefix)
+
+
+class Runtime:
+    """Runs one service until stopped."""
+
+    def __init__(self, service: Service, settings: Settings, transport: Transport) -> None:
+        self.service = service
+        self.settings = settings
+        self.transport = transport
+        self.telemetry = Telemetry(service.name, settings)
+        self.database = Database(service.name, settings)
+        self.telemetry.instrument(self.database.engine)
+        self.blobs = Blobs(settings.blob_store_url)
+        self.cache = Cache(settings)
+        self._consumer = Consumer(service, self.database, self.telemetry, self.committed)
+        self._relay = Relay(self.database, service.metadata, transport, settings.poll_seconds)
+        self._worker = Worker(
+            service,
+            self.database,
+            self.blobs,
+            self.telemetry,
+            self.committed,
+            settings.lease_seconds,
+            settings.poll_seconds,
+        )
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def committed(self) -> None:
+        """To be called after a transaction that wrote events: they leave at once instead of at the next poll."""
+        self._relay.wake()
+        self._worker.wake()
+
+    def subscriptions(self) -> list[Subscription]:
+        """The queues of this service and what takes their messages."""
+        name = self.service.name
+        wanted = [
+            Subscription(queue, name, EVENTS, event.type_name, partial(self._consumer.take, queue, handler))
+            for handler in self.service.handlers
+            for event in handler.hears
+            for queue in [self.service.queue_of(event)]
+        ]
+        wanted.append(Subscription(f"{name}.dead", name, DEAD, f"{name}.dead", self._consumer.take_dead))
+        if self.service.external is not None:
+            queue = f"{name}.external"
+            wanted.append(Subscription(queue, name, EXTERNAL, "#", partial(self._consumer.take_external, queue)))
+        return wanted
+
+    async def start(self) -> None:
+        """Begin to listen, relay, work and sweep."""
+        await self.transport.start(self.subscriptions())
+        self._tasks = [asyncio.create_task(self._relay.run()), asyncio.create_task(self._sweep(_tidy_inbox))]
+        if any(handler.long for handler in self.service.handlers):
+            self._tasks.append(asyncio.create_task(self._worker.run()))
+        self._tasks += [asyncio.create_task(self._sweep(sweep)) for sweep in self.service.sweeps]
+
+    async def stop(self) -> None:
+        """Stop in order; what is unfinished goes on after the next start."""
+        await self.transport.stop()
+        for task in self._tasks:
+            task.cancel()
+        for task in self._tasks:
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+        await self.cache.close()
+        await self.database.close()
+        await self.telemetry.shutdown()
+
+    async def ready(self) -> None:
+        """Raise if the service cannot do its job now."""
+        await self.database.ping()
+        await self.transport.ping()
+
+    async def _sweep(self, sweep: Sweep) -> None:
+        while True:
+            try:
+                with without_spans():
+                    await sweep.function(self)
+            except Exception:
+                log.exception("sweep_failed", sweep=sweep.function.__name__, again_in_seconds=sweep.seconds)
+            await asyncio.sleep(sweep.seconds)
+
+
+async def _forget_old_events(runtime: Runtime) -> None:
+    inbox = runtime.service.metadata.inbox
+    async with runtime.database.dispatch() as connection:
+        await connection.execute(delete(inbox).where(inbox.c.received_at < datetime.now(UTC) - INBOX_RETENTION))
+
+
+_tidy_inbox = Sweep(INBOX_SWEEP_SECONDS, _forget_old_events)

@@ -1,0 +1,68 @@
+"""The tables every service has, in its own schema: what came in, what goes out, what is being worked on."""
+
+from sqlalchemy import JSON, BigInteger, Boolean, Column, DateTime, Identity, Index, Integer, MetaData, Table, Text, Uuid
+from sqlalchemy import text as sql
+
+from services.chassis.tenancy import CLIENT_ACCOUNT, ENGAGEMENT
+
+
+def _tenant_columns() -> list[Column[object]]:
+    return [
+        Column("client_account_id", Uuid, nullable=False, server_default=sql(CLIENT_ACCOUNT)),
+        Column("engagement_id", Uuid, nullable=False, server_default=sql(ENGAGEMENT)),
+    ]
+
+
+class ServiceMetaData(MetaData):
+    """The tables of one service: its own, plus inbox, outbox and work."""
+
+    def __init__(self, service: str) -> None:
+        super().__init__(
+            schema=service,
+            naming_convention={
+                "pk": "pk_%(table_name)s",
+                "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+                "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+                "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+                "ck": "ck_%(table_name)s_%(constraint_name)s",
+            },
+        )
+        self.service = service
+        # The primary key is what makes an event take effect once.
+        self.inbox = Table(
+            "inbox",
+            self,
+            Column("event_id", Uuid, primary_key=True),
+            *_tenant_columns(),
+            Column("received_at", DateTime(timezone=True), nullable=False, server_default=sql("now()")),
+            Index(None, "received_at", postgresql_using="brin"),
+            info={"grants": "select, insert, delete", "dispatch": "select, delete"},
+        )
+        self.outbox = Table(
+            "outbox",
+            self,
+            Column("seq", BigInteger, Identity(always=True), primary_key=True),
+            *_tenant_columns(),
+            Column("routing_key", Text, nullable=False),
+            Column("queue", Text, comment="Set when only this queue gets the event: a retry or a replay"),
+            Column("event", JSON(none_as_null=True), nullable=False),
+            Column("available_at", DateTime(timezone=True), nullable=False, server_default=sql("now()")),
+            Index(None, "available_at", "seq"),
+            info={"grants": "select, insert", "dispatch": "select, update, delete"},
+        )
+        self.work = Table(
+            "work",
+            self,
+            Column("event_id", Uuid, primary_key=True),
+            *_tenant_columns(),
+            Column("event_type", Text, nullable=False),
+            Column("flow_id", Uuid),
+            Column("event", JSON(none_as_null=True), nullable=False),
+            Column("attempts", Integer, nullable=False, server_default="0"),
+            Column("available_at", DateTime(timezone=True), nullable=False, server_default=sql("now()")),
+            Column("lease_until", DateTime(timezone=True), comment="Somebody works on it until then"),
+            Column("fence", BigInteger, nullable=False, server_default="0", comment="Grows with every claim"),
+            Column("cancelled", Boolean, nullable=False, server_default=sql("false")),
+            Index(None, "available_at"),
+            info={"dispatch": "select, update"},
+        )

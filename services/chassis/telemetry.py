@@ -1,0 +1,180 @@
+"""Traces: one tracer per service, also where several services share a process, sent over OTLP where one is set."""
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry import context as otel_context
+from opentelemetry import trace
+from opentelemetry.context import Context
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+from sqlalchemy import event
+from sqlalchemy.engine import Connection, ExceptionContext, ExecutionContext
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.chassis.settings import Settings
+
+if TYPE_CHECKING:
+    from fastapi.telemetry import TelemetryConfig
+
+EXPORT_TIMEOUT_SECONDS = 3.0
+QUERY_TEXT_LENGTH = 2_000
+
+_W3C = TraceContextTextMapPropagator()
+
+
+class Telemetry:
+    """The traces of one service. Without an OTLP endpoint spans only carry ids on, and nothing is sent."""
+
+    def __init__(self, service: str, settings: Settings) -> None:
+        """Spans say `service.name` = `modernize-<service>`."""
+        self._exports = settings.otlp_endpoint is not None
+        self.provider = TracerProvider(
+            resource=Resource.create(
+                {
+                    "service.name": f"modernize-{service}",
+                    "service.namespace": "modernize",
+                }
+            ),
+            shutdown_on_exit=False,
+        )
+        if settings.otlp_endpoint is not None:
+            # Batches are sent by a thread of their own and dropped when full: a missing collector delays nobody.
+            exporter = OTLPSpanExporter(
+                endpoint=f"{settings.otlp_endpoint.rstrip('/')}/v1/traces", timeout=EXPORT_TIMEOUT_SECONDS
+            )
+            self.provider.add_span_processor(BatchSpanProcessor(exporter))
+        self.tracer: Tracer = self.provider.get_tracer("services.chassis")
+
+    def for_fastapi(self) -> "TelemetryConfig":
+        """What `FastAPI(telemetry=…)` takes: a SERVER span per request, none for health checks."""
+        return {
+            "tracer_provider": self.provider,
+            "operation_spans": False,
+            "metrics": False,
+            "logs": False,
+            "auto_configure": False,
+            "exclude": lambda scope: "/health" in scope["path"],
+        }
+
+    def instrument(self, engine: AsyncEngine) -> None:
+        """Give every statement of this engine a span, if it runs inside a recorded trace; never a root span.
+
+        opentelemetry-instrumentation-sqlalchemy instruments once per process, with one provider, and wraps
+        `Engine.connect` for all engines, so in a process of several services their spans would change owner.
+        """
+        if self._exports:
+            _StatementSpans(self.tracer, engine)
+
+    @contextmanager
+    def consume(
+        self, name: str, traceparent: str | None, attributes: Mapping[str, str | int | float | bool] | None = None
+    ) -> Iterator[Span]:
+        """Run inside a CONSUMER span below `traceparent`, whatever is current; without one a new trace begins."""
+        parent = _W3C.extract({"traceparent": traceparent} if traceparent else {}, context=Context())
+        with self.tracer.start_as_current_span(
+            name, context=parent, kind=SpanKind.CONSUMER, attributes=dict(attributes or {})
+        ) as span:
+            yield span
+
+    @contextmanager
+    def produce(self, name: str, attributes: Mapping[str, str | int | float | bool] | None = None) -> Iterator[Span]:
+        """Run inside a PRODUCER span below the current one, for a message sent as it is and not through the outbox."""
+        with self.tracer.start_as_current_span(name, kind=SpanKind.PRODUCER, attributes=dict(attributes or {})) as span:
+            yield span
+
+    async def shutdown(self) -> None:
+        """Send what is left, for as long as one export may take."""
+        await asyncio.to_thread(self.provider.shutdown)
+
+
+def current_traceparent() -> str | None:
+    """The current span as a W3C traceparent, or None outside any."""
+    carrier: dict[str, str] = {}
+    _W3C.inject(carrier)
+    return carrier.get("traceparent")
+
+
+def current_trace_id() -> str | None:
+    """The current trace's id, 32 hex digits, or None outside any."""
+    span = trace.get_current_span().get_span_context()
+    return trace.format_trace_id(span.trace_id) if span.is_valid else None
+
+
+@contextmanager
+def without_spans() -> Iterator[None]:
+    """Leave the current trace, as background loops must: a task inherits the span that was current at its start."""
+    token = otel_context.attach(Context())
+    try:
+        yield
+    finally:
+        otel_context.detach(token)
+
+
+class _StatementSpans:
+    """CLIENT spans around the statements of one engine, in the names of OpenTelemetry's database conventions 1.44."""
+
+    def __init__(self, tracer: Tracer, engine: AsyncEngine) -> None:
+        url = engine.url
+        self._tracer = tracer
+        self._database = url.database or ""
+        self._attributes: dict[str, Any] = {
+            "db.system.name": engine.dialect.name,
+            "db.namespace": self._database,
+            **({"server.address": url.host} if url.host else {}),
+            **({"server.port": url.port} if url.port else {}),
+        }
+        event.listen(engine.sync_engine, "before_cursor_execute", self._before)
+        event.listen(engine.sync_engine, "after_cursor_execute", self._after)
+        event.listen(engine.sync_engine, "handle_error", self._failed)
+
+    def _before(
+        self,
+        _connection: Connection,
+        _cursor: Any,
+        statement: str,
+        _parameters: Any,
+        context: ExecutionContext | None,
+        _executemany: bool,
+    ) -> None:
+        if context is None or not trace.get_current_span().is_recording():
+            return
+        operation = statement.split(None, 1)[0].upper() if statement.strip() else "?"
+        span = self._tracer.start_span(
+            f"{operation} {self._database}",
+            kind=SpanKind.CLIENT,
+            attributes={
+                **self._attributes,
+                "db.operation.name": operation,
+                "db.query.text": statement[:QUERY_TEXT_LENGTH],
+            },
+        )
+        context._modernize_span = span  # type: ignore[attr-defined]  # SQLAlchemy's place for what belongs to a statement
+
+    @staticmethod
+    def _after(
+        _connection: Connection,
+        _cursor: Any,
+        _statement: str,
+        _parameters: Any,
+        context: ExecutionContext | None,
+        _executemany: bool,
+    ) -> None:
+        span: Span | None = getattr(context, "_modernize_span", None)
+        if span is not None:
+            span.end()
+
+    @staticmethod
+    def _failed(failure: ExceptionContext) -> None:
+        span: Span | None = getattr(failure.execution_context, "_modernize_span", None)
+        if span is not None and span.is_recording():
+            error = failure.original_exception
+            span.set_attribute("error.type", type(error).__qualname__)
+            span.set_status(Status(StatusCode.ERROR, str(error)))
+            span.end()

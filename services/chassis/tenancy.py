@@ -1,0 +1,79 @@
+"""Row-level security: every row belongs to a tenant, and without a tenant there are no rows."""
+
+from collections.abc import Iterator
+from uuid import UUID
+
+from sqlalchemy import Table, Uuid, text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+from sqlalchemy.orm import Mapped, mapped_column
+
+from contracts.envelope import Tenant
+
+CLIENT_ACCOUNT = "nullif(current_setting('app.client_account_id', true), '')::uuid"
+ENGAGEMENT = "nullif(current_setting('app.engagement_id', true), '')::uuid"
+
+# Wrapped in a sub-select the setting is read once a statement, not once a row.
+_OWN_ROWS = f"client_account_id = (select {CLIENT_ACCOUNT}) and engagement_id = (select {ENGAGEMENT})"
+
+_ENTER = text(
+    "select set_config('app.client_account_id', :client_account_id, true),"
+    " set_config('app.engagement_id', :engagement_id, true)"
+)
+
+
+class TenantRow:
+    """Mixin for tables: the database itself fills in the tenant of the transaction, so no code can name another."""
+
+    client_account_id: Mapped[UUID] = mapped_column(
+        Uuid, primary_key=True, server_default=text(CLIENT_ACCOUNT), sort_order=-2
+    )
+    engagement_id: Mapped[UUID] = mapped_column(Uuid, primary_key=True, server_default=text(ENGAGEMENT), sort_order=-1)
+
+
+async def enter(connection: AsyncConnection | AsyncSession, tenant: Tenant) -> None:
+    """Make `tenant` the one whose rows the rest of this transaction sees and writes."""
+    await connection.execute(
+        _ENTER, {"client_account_id": str(tenant.client_account_id), "engagement_id": str(tenant.engagement_id)}
+    )
+
+
+def service_role(service: str) -> str:
+    """The role a service logs in with: it sees the rows of the tenant that was entered."""
+    return f"modernize_{service}"
+
+
+def dispatch_role(service: str) -> str:
+    """The role that moves events and work of all tenants, and can reach nothing else."""
+    return f"modernize_{service}_dispatch"
+
+
+def role_statements(service: str) -> Iterator[str]:
+    """SQL that makes the service's roles and schema; safe to run again.  The password is set separately."""
+    for role in (service_role(service), dispatch_role(service)):
+        yield (
+            f"do $$ begin create role {role} login nosuperuser nobypassrls nocreatedb nocreaterole noinherit;"
+            " exception when duplicate_object or unique_violation then null; end $$"
+        )
+    yield f"create schema if not exists {service}"
+    yield f"revoke all on schema {service} from public"
+    yield f"grant usage on schema {service} to {service_role(service)}, {dispatch_role(service)}"
+
+
+def protect_statements(service: str, table: Table) -> Iterator[str]:
+    """SQL that puts a table under row-level security and grants its roles what they need; safe to run again.
+
+    `Table.info["grants"]` narrows what the service may do (default: read and write all its tenant's rows);
+    `Table.info["dispatch"]` opens the table to the dispatch role across tenants.
+    """
+    name = f"{service}.{table.name}"
+    grants = table.info.get("grants", "select, insert, update, delete")
+    yield f"alter table {name} enable row level security"
+    yield f"alter table {name} force row level security"
+    yield f"drop policy if exists own_tenant on {name}"
+    yield f"create policy own_tenant on {name} to {service_role(service)} using ({_OWN_ROWS}) with check ({_OWN_ROWS})"
+    yield f"revoke all on {name} from public, {service_role(service)}, {dispatch_role(service)}"
+    yield f"grant {grants} on {name} to {service_role(service)}"
+    yield f"drop policy if exists every_tenant on {name}"
+    if dispatch := table.info.get("dispatch"):
+        yield f"create policy every_tenant on {name} to {dispatch_role(service)} using (true) with check (true)"
+        yield f"grant {dispatch} on {name} to {dispatch_role(service)}"

@@ -1,0 +1,112 @@
+"""What tests of services share: a real Postgres per process, a fresh database per test, services that run in it."""
+
+import asyncio
+import contextlib
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TypeVar
+from uuid import uuid4
+
+from sqlalchemy import text
+from sqlalchemy.engine import make_url
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from contracts.envelope import Tenant
+from services.chassis.bus.transport import Transport
+from services.chassis.embedded_postgres import EmbeddedPostgres
+from services.chassis.migrations import admin_url, migrate
+from services.chassis.runtime import Runtime
+from services.chassis.service import Service
+from services.chassis.settings import Settings
+
+T = TypeVar("T")
+
+
+def some_tenant() -> Tenant:
+    """A tenant nobody else has."""
+    return Tenant(client_account_id=uuid4(), engagement_id=uuid4())
+
+
+class TestPostgres:
+    """One embedded server for a test process, with a migrated template that databases are copied from."""
+
+    __test__ = False
+
+    def __init__(self, services: Sequence[Service]) -> None:
+        self.directory = Path(tempfile.mkdtemp(prefix="modernize-test-"))
+        self._server = EmbeddedPostgres(self.directory)
+        self._address = self._server.start()
+        asyncio.run(self._prepare(services))
+
+    async def _prepare(self, services: Sequence[Service]) -> None:
+        settings = Settings(database_url=self._address)
+        # Durability is tested by killing processes, not the machine.
+        async with self._admin() as connection:
+            for change in ("fsync = off", "synchronous_commit = off"):
+                await connection.execute(text(f"alter system set {change}"))
+            await connection.execute(text("select pg_reload_conf()"))
+        await migrate(settings, services)
+
+    @contextlib.asynccontextmanager
+    async def _admin(self):  # type: ignore[no-untyped-def]
+        url = admin_url(Settings(database_url=self._address)).set(database="postgres")
+        engine = create_async_engine(url, isolation_level="AUTOCOMMIT")
+        async with engine.connect() as connection:
+            yield connection
+        await engine.dispose()
+
+    @contextlib.asynccontextmanager
+    async def database(self) -> AsyncIterator[str]:
+        """The address of a database of its own, as the migration job leaves one."""
+        name = f"test_{uuid4().hex}"
+        async with self._admin() as connection:
+            await connection.execute(text(f"create database {name} template migration strategy file_copy"))
+        try:
+            yield make_url(self._address).set(database=name).render_as_string(hide_password=False)
+        finally:
+            async with self._admin() as connection:
+                await connection.execute(text(f"drop database {name} with (force)"))
+
+    def stop(self) -> None:
+        """Stop the server and remove its files."""
+        self._server.stop()
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def a_postgres(services: Sequence[Service]) -> Iterator[TestPostgres]:
+    """A `TestPostgres` that is stopped in any case."""
+    postgres = TestPostgres(services)
+    try:
+        yield postgres
+    finally:
+        postgres.stop()
+
+
+@contextlib.asynccontextmanager
+async def running(
+    services: Sequence[Service], settings: Settings, transport_of: Callable[[Service], Transport]
+) -> AsyncIterator[dict[str, Runtime]]:
+    """Run services in this process until the block ends."""
+    runtimes = {service.name: Runtime(service, settings, transport_of(service)) for service in services}
+    for runtime in runtimes.values():
+        await runtime.start()
+    try:
+        yield runtimes
+    finally:
+        for runtime in runtimes.values():
+            await runtime.stop()
+
+
+async def eventually(check: Callable[[], Awaitable[T]], seconds: float = 20) -> T:
+    """The first true answer of `check`, asked again and again; raises `TimeoutError` with the last answer."""
+    answer: T | None = None
+    try:
+        async with asyncio.timeout(seconds):
+            while not (answer := await check()):
+                await asyncio.sleep(0.02)
+    except TimeoutError as error:
+        raise TimeoutError(f"not true within {seconds} s; the last answer was {answer!r}") from error
+    return answer
