@@ -1,8 +1,11 @@
 """Assessment: one of the 6 Rs for every application, with its reason."""
 
 from typing import Literal
+from uuid import UUID
 
-from contracts.discovery import Value
+from pydantic import Field
+
+from contracts.discovery import ReportInputs, Value
 from contracts.envelope import BlobRef, Event, Problem
 
 # The six treatments, in the words of AWS's migration strategies ("6 Strategies for Migrating Applications", 2016).
@@ -21,7 +24,9 @@ class AssessmentRequested(Event, type="assessment.requested"):
     """Start an assessment of what a discovery found."""
 
     inputs: AssessmentInputs
-    then: list[Literal["planning"]] = []
+    report: ReportInputs
+    parent_flow_id: UUID | None = None
+    then: list[Literal["planning"]] = Field(default=[])
 
 
 class AssessmentStarted(Event, type="assessment.started", public=True):

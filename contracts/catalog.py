@@ -4,7 +4,22 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-FieldType = Literal["string", "text", "map", "ip", "mac", "enum", "integer", "number", "boolean", "person", "date", "datetime", "duration", "list"]
+FieldType = Literal[
+    "string",
+    "text",
+    "map",
+    "ip",
+    "mac",
+    "enum",
+    "integer",
+    "number",
+    "boolean",
+    "person",
+    "date",
+    "datetime",
+    "duration",
+    "list",
+]
 Importance = Literal["required", "high", "medium", "low"]
 
 
@@ -100,4 +115,11 @@ CATALOG: dict[str, CatalogField] = {
 }
 
 # How a canonical type is stored in claim-check Parquet files; every other type is a string.
-COLUMN_TYPES: dict[FieldType, str] = {"integer": "Int64", "number": "Float64", "boolean": "Boolean", "date": "Date", "datetime": "Datetime", "duration": "Float64"}
+COLUMN_TYPES: dict[FieldType, str] = {
+    "integer": "Int64",
+    "number": "Float64",
+    "boolean": "Boolean",
+    "date": "Date",
+    "datetime": "Datetime",
+    "duration": "Float64",
+}

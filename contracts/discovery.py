@@ -45,8 +45,8 @@ class TableProfile(Value):
     header_row: int = Field(description="Row of the header in the file, from 1")
     row_count: int
     columns: list[ColumnProfile]
-    rows: BlobRef = Field(description="Parquet; every column a string as in the file, and `_row`, its row number there")
-    problems: list[Problem] = Field(default=[], description="Rows and cells the reader had to treat specially, at most 100")
+    rows: BlobRef = Field(description="Parquet: every column a string as in the file, and `_row`, its row there")
+    problems: list[Problem] = Field(default=[], description="What the reader had to treat specially, at most 100")
 
 
 class ColumnMapping(Value):
@@ -56,7 +56,7 @@ class ColumnMapping(Value):
     field: str | None = Field(description="Id of the canonical field, or null when the column maps to nothing")
     confidence: float = Field(ge=0, le=1)
     status: MappingStatus
-    unit: str | None = Field(default=None, description="Unit of the source values, where it differs by convention: MB, GB, MHz, …")
+    unit: str | None = Field(default=None, description="Unit of bare numbers in the source: MB, GB, MHz, …")
     reason: str
     alternatives: list[str] = []
 
@@ -94,12 +94,20 @@ class QualityReport(Value):
     fields: list[FieldQuality]
 
 
+class ReportInputs(Value):
+    """What the report tells beside the plan: how the inventory came to be."""
+
+    quality: QualityReport
+    mappings: list[TableMapping]
+    files: list[str]
+
+
 class DiscoveryRequested(Event, type="discovery.requested"):
     """Start a discovery of uploaded files. Systems outside name the imports; the gateway adds where the files lie."""
 
     import_ids: list[UUID] = Field(min_length=1, max_length=50)
-    files: list[ImportFile] = []
-    then: list[Literal["assessment", "planning"]] = Field(default=[], description="Flows to run after it, in this order")
+    files: list[ImportFile] = Field(default=[])
+    then: list[Literal["assessment", "planning"]] = Field(default=[], description="Flows to run afterwards, in order")
 
 
 class DiscoveryStarted(Event, type="discovery.started", public=True):

@@ -128,7 +128,7 @@ class Event(BaseModel):
         if event_class is None:
             raise UnknownEventType(f"no event has the type {name!r}")
         envelope = {name: message.get(wire) for name, wire in ATTRIBUTES.items()}
-        tenant = {"client_account_id": envelope.pop("client_account_id"), "engagement_id": envelope.pop("engagement_id")}
+        tenant = {name: envelope.pop(name) for name in ("client_account_id", "engagement_id")}
         attributes = {key: message[key] for key in ("id", "source", "time") if key in message}
         return event_class.model_validate({**(message.get("data") or {}), **envelope, **attributes, "tenant": tenant})
 

@@ -56,7 +56,7 @@ class ApprovalRequested(Event, type="approval.requested"):
     task_id: UUID
     kind: ApprovalKind
     title: str
-    details: dict[str, Any] = Field(description="What to decide on; for field_mapping a list of the mappings, for wave_plan the waves")
+    details: dict[str, Any] = Field(description="What to decide on: {mappings: […]} or {waves: […], unplanned: {…}}")
     expires_at: datetime | None = None
 
 

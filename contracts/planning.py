@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from contracts.discovery import QualityReport, TableMapping, Value
+from contracts.discovery import ReportInputs, Value
 from contracts.envelope import BlobRef, Event, Problem
 
 ReportFormat = Literal["html", "xlsx", "json"]
@@ -18,14 +18,6 @@ class PlanInputs(Value):
     applications: BlobRef
     dependencies: BlobRef
     assessments: BlobRef
-
-
-class ReportInputs(Value):
-    """What the report tells beside the plan: how the inventory came to be."""
-
-    quality: QualityReport
-    mappings: list[TableMapping]
-    files: list[str]
 
 
 class WaveLimits(Value):
@@ -54,6 +46,7 @@ class PlanningRequested(Event, type="planning.requested"):
     inputs: PlanInputs
     report: ReportInputs
     limits: WaveLimits = WaveLimits()
+    parent_flow_id: UUID | None = None
 
 
 class PlanningStarted(Event, type="planning.started", public=True):

@@ -134,7 +134,7 @@ class Finding(Value):
     title: str
     detail: str
     action: str
-    count: int
+    count: int = Field(description="Things it is about, whether or not `examples` can name them")
     examples: list[str]
 
 

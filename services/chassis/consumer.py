@@ -1,4 +1,4 @@
-"""What happens to a message: every event in it takes effect once, or is tried again, or is set aside with its reason."""
+"""What happens to a message: each event in it takes effect once, is tried again, or is set aside with its reason."""
 
 import traceback
 from collections.abc import Callable, Sequence
@@ -76,7 +76,9 @@ def _uuid_or_none(value: object) -> UUID | None:
 class Consumer:
     """Takes messages for one service and runs its handlers around inbox and outbox."""
 
-    def __init__(self, service: Service, database: Database, telemetry: Telemetry, committed: Callable[[], None]) -> None:
+    def __init__(
+        self, service: Service, database: Database, telemetry: Telemetry, committed: Callable[[], None]
+    ) -> None:
         self._service = service
         self._metadata = service.metadata
         self._database = database
@@ -140,8 +142,9 @@ class Consumer:
             await self._emit_dead(session, queue, message, code=code, reason=reason)
             return
         name = f"{self._service.name} {event.type_name}"
-        with self._telemetry.consume(name, event.traceparent), bound(
-            service=self._service.name, tenant=event.tenant, flow_id=event.flow_id
+        with (
+            self._telemetry.consume(name, event.traceparent),
+            bound(service=self._service.name, tenant=event.tenant, flow_id=event.flow_id),
         ):
             await enter(session, event.tenant)
             try:
@@ -198,7 +201,9 @@ class Consumer:
         error: Exception,
     ) -> None:
         attempts = int(message.get(ATTEMPTS_KEY, 0))
-        log.error("handler_failed", event_type=event.type_name, event_id=str(event.id), attempt=attempts + 1, exc_info=error)
+        log.error(
+            "handler_failed", event_type=event.type_name, event_id=str(event.id), attempt=attempts + 1, exc_info=error
+        )
         await enter(session, event.tenant)
         if attempts < len(BACK_OFF):
             again = {**message, ATTEMPTS_KEY: attempts + 1}
@@ -217,7 +222,9 @@ class Consumer:
             reason=str(why["reason"]),
             trace=why.get("trace"),
         )
-        log.warning("event_dead_lettered", queue=queue, event_type=event.event_type, code=event.code, reason=event.reason)
+        log.warning(
+            "event_dead_lettered", queue=queue, event_type=event.event_type, code=event.code, reason=event.reason
+        )
         await enter(session, event.tenant)
         await add_events(session, self._metadata, [event])
 
@@ -245,5 +252,3 @@ def _database_is_gone(error: Exception) -> bool:
     if isinstance(error, DBAPIError):
         return error.connection_invalidated or isinstance(error, InterfaceError)
     return isinstance(error, (ConnectionError, TimeoutError))
-
-

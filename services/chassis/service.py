@@ -55,7 +55,7 @@ class Service:
         return function
 
     def work(self, function: Function) -> Function:
-        """Register long work `(event, job) -> event | list of events | None`, run under a lease, outside transactions."""
+        """Register long work `(event, job) -> event | list of events | None`: under a lease, outside transactions."""
         self._add(function, long=True)
         return function
 
@@ -103,7 +103,9 @@ class Service:
             raise TypeError(f"{function.__qualname__}: the first parameter must be annotated with an event class")
         taken = {event.type_name for handler in self.handlers for event in handler.hears}
         if again := taken & {event.type_name for event in hears}:
-            raise TypeError(f"{function.__qualname__}: {self.name} already has a handler for {', '.join(sorted(again))}")
+            raise TypeError(
+                f"{function.__qualname__}: {self.name} already has a handler for {', '.join(sorted(again))}"
+            )
         self.handlers.append(Handler(function, hears, _event_classes(hints.get("return")), long))
 
 

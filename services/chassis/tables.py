@@ -1,6 +1,19 @@
 """The tables every service has, in its own schema: what came in, what goes out, what is being worked on."""
 
-from sqlalchemy import JSON, BigInteger, Boolean, Column, DateTime, Identity, Index, Integer, MetaData, Table, Text, Uuid
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Identity,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    Uuid,
+)
 from sqlalchemy import text as sql
 
 from services.chassis.tenancy import CLIENT_ACCOUNT, ENGAGEMENT

@@ -96,8 +96,7 @@ async def running(
     try:
         yield runtimes
     finally:
-        for runtime in runtimes.values():
-            await runtime.stop()
+        await asyncio.gather(*(runtime.stop() for runtime in runtimes.values()))
 
 
 async def eventually(check: Callable[[], Awaitable[T]], seconds: float = 20) -> T:
@@ -105,7 +104,7 @@ async def eventually(check: Callable[[], Awaitable[T]], seconds: float = 20) -> 
     answer: T | None = None
     try:
         async with asyncio.timeout(seconds):
-            while not (answer := await check()):
+            while not (answer := await check()):  # noqa: ASYNC110 - what is awaited happens elsewhere
                 await asyncio.sleep(0.02)
     except TimeoutError as error:
         raise TimeoutError(f"not true within {seconds} s; the last answer was {answer!r}") from error

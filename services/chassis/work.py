@@ -84,9 +84,7 @@ class Job:
         After this the handler only writes and returns: the chassis adds the returned events and commits.
         """
         if self._session is None:
-            session = await self._stack.enter_async_context(
-                self._worker.database.transaction(self._claim.event.tenant)
-            )
+            session = await self._stack.enter_async_context(self._worker.database.transaction(self._claim.event.tenant))
             await self._worker.hold(session, self._claim)
             self._session = session
         return self._session
@@ -185,8 +183,9 @@ class Worker:
         event = claim.event
         handler = self._service.handler_of(event.type_name)
         name = f"{self._service.name} {event.type_name} work"
-        with self._telemetry.consume(name, event.traceparent), bound(
-            service=self._service.name, tenant=event.tenant, flow_id=event.flow_id
+        with (
+            self._telemetry.consume(name, event.traceparent),
+            bound(service=self._service.name, tenant=event.tenant, flow_id=event.flow_id),
         ):
             job = Job(self, claim)
             try:
@@ -204,6 +203,7 @@ class Worker:
                 await job.abandon(error)
                 log.warning("lease_lost", event_type=event.type_name, event_id=str(event.id), fence=claim.fence)
             except Exception as error:
+                log.exception("work_failed", event_type=event.type_name, attempt=claim.attempts)
                 await job.abandon(error)
                 await self._unexpected(handler, claim, error)
             except asyncio.CancelledError as error:
@@ -273,7 +273,6 @@ class Worker:
         await self._give_up(handler, claim, error.problem.code, error.problem.detail, None)
 
     async def _unexpected(self, handler: Handler | None, claim: Claim, error: Exception) -> None:
-        log.error("work_failed", event_type=claim.event.type_name, attempt=claim.attempts, exc_info=error)
         if claim.attempts < MAX_ATTEMPTS and handler is not None:
             later = func.now() + BACK_OFF[claim.attempts - 1]
             statement = (

@@ -24,8 +24,7 @@ class InProcessBus:
         listeners = [
             subscription
             for subscription in self._subscriptions.values()
-            if subscription.exchange == exchange
-            and subscription.routing_key in (routing_key, "#")
+            if subscription.exchange == exchange and subscription.routing_key in (routing_key, "#")
         ]
         if not listeners and exchange != PUBLIC:
             raise Unroutable(f"no queue is bound to {routing_key} on {exchange}")

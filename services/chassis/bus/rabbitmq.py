@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Awaitable, Callable
 
 import aio_pika
@@ -43,7 +44,7 @@ class RabbitBus:
             reconnect_interval=RECONNECT_SECONDS,
             fail_fast=False,
             graceful_timeout=10,
-            logger=None,
+            logger=logging.getLogger("faststream.access"),
         )
 
     def _exchange(self, name: str) -> RabbitExchange:
@@ -92,8 +93,8 @@ class RabbitBus:
             for pause in RETRY_SECONDS:
                 try:
                     await subscription.deliver(delivery)
-                except Exception as error:
-                    log.warning("delivery_failed", queue=subscription.queue, error=str(error), again_in_seconds=pause)
+                except Exception:
+                    log.exception("delivery_failed", queue=subscription.queue, again_in_seconds=pause)
                     with contextlib.suppress(TimeoutError):
                         await asyncio.wait_for(self._stopping.wait(), pause)
                     if self._stopping.is_set():
