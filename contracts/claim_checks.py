@@ -28,6 +28,28 @@ CONNECTIONS = {
     "observations": "Int64",
 }
 
+# Rows that no asset could be made of, kept as they came.
+REJECTED_ROWS = {
+    "table_id": "String",
+    "file_name": "String",
+    "sheet": "String",
+    "row": "Int64",
+    "reason": "String",
+    "raw": "String",  # JSON object of the filled cells
+}
+
+# Cells whose value could not be read; the asset exists without it.
+CELL_PROBLEMS = {
+    "table_id": "String",
+    "file_name": "String",
+    "sheet": "String",
+    "row": "Int64",
+    "column": "String",
+    "field": "String",
+    "raw": "String",
+    "reason": "String",
+}
+
 # One row an application after dependency analysis. Assets of no application form one named after themselves.
 APPLICATIONS = {
     "application_uid": "String",

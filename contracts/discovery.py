@@ -189,6 +189,8 @@ class InventoryCompleted(Event, type="inventory.completed"):
     assets: BlobRef
     applications: BlobRef
     connections: BlobRef
+    rejected_rows: BlobRef
+    cell_problems: BlobRef
     asset_count: int
     application_count: int
     connection_count: int

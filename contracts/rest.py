@@ -1,0 +1,283 @@
+"""What the REST interface under /api/v1 takes and gives."""
+
+from datetime import datetime
+from typing import Any, Generic, Literal, TypeVar
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from contracts.assessment import SixR
+from contracts.discovery import TableMapping
+from contracts.envelope import Problem
+from contracts.flows import ApprovalKind, Decision, FlowStatus, FlowTypeName, PhaseView
+
+T = TypeVar("T")
+
+
+class View(BaseModel):
+    """What every answer is: fields as named here, read from a row or an object."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+
+class Page(View, Generic[T]):
+    """One page of a list."""
+
+    items: list[T]
+    next_cursor: str | None = Field(default=None, description="Pass it as `cursor` for the next page; null on the last")
+
+
+class ProblemDetails(View):
+    """An error (RFC 9457)."""
+
+    type: str = Field(examples=["urn:ai-modernize:problem:flow_not_found"])
+    title: str
+    status: int
+    detail: str
+    instance: str
+    code: str
+    trace_id: str | None = None
+    file_name: str | None = None
+    row: int | None = None
+    column: str | None = None
+
+
+class EngagementCreate(View):
+    """A new engagement of a new or an existing client account."""
+
+    client_name: str = Field(min_length=1, max_length=200, examples=["Contoso Ltd"])
+    engagement_name: str = Field(min_length=1, max_length=200, examples=["Data centre exit 2027"])
+    client_account_id: UUID | None = Field(default=None, description="Of an existing client account; else a new one")
+
+
+class EngagementView(View):
+    """A tenant: send both ids as headers to work in it."""
+
+    client_account_id: UUID
+    engagement_id: UUID
+    client_name: str
+    engagement_name: str
+
+
+class ImportView(View):
+    """An uploaded file."""
+
+    import_id: UUID
+    file_name: str
+    size_bytes: int
+    sha256: str
+    uploaded_at: datetime
+
+
+class FlowStart(View):
+    """Which flow to start, on what."""
+
+    flow_type: Literal["discovery"] = "discovery"
+    import_ids: list[UUID] = Field(min_length=1, max_length=50)
+    then: list[Literal["assessment", "planning"]] = Field(
+        default=["assessment", "planning"], description="Flows to run afterwards, in order"
+    )
+
+
+class Progress(View):
+    """How far the current work is."""
+
+    done: int
+    total: int
+    message: str
+
+
+class FlowView(View):
+    """A flow as it stands."""
+
+    flow_id: UUID
+    flow_type: FlowTypeName
+    status: FlowStatus
+    current_phase: str | None
+    phases: list[PhaseView]
+    progress: Progress | None = None
+    waits_for: str | None
+    waits_until: datetime | None
+    problem: Problem | None
+    parent_flow_id: UUID | None
+    created_at: datetime
+    updated_at: datetime
+
+
+class FlowDetail(FlowView):
+    """A flow with what belongs to it."""
+
+    next_flow_ids: list[UUID] = Field(default=[], description="Flows that this one started")
+    pending_approval_ids: list[UUID] = Field(default=[])
+    report_formats: list[str] = Field(default=[], description="Formats of GET /reports/{flow_id}/{format}")
+
+
+class FlowPoll(FlowDetail):
+    """A flow and when to ask again."""
+
+    next_poll_seconds: int = Field(description="5 while it runs, 15 while it waits for a person, 30 once it ended")
+
+
+class ApprovalView(View):
+    """A decision that a person has to take, or took."""
+
+    task_id: UUID
+    flow_id: UUID
+    kind: ApprovalKind
+    title: str
+    details: dict[str, Any]
+    status: Literal["pending", "approved", "rejected"]
+    expires_at: datetime | None
+    decided_by: str | None = None
+    decided_at: datetime | None = None
+    comment: str | None = None
+
+
+class ApprovalDecisionBody(View):
+    """The decision: approve as proposed, approve with edits, or reject."""
+
+    decision: Decision
+    edits: dict[str, dict[str, str | None]] = Field(
+        default={},
+        description="For field_mapping: {table_id: {column: canonical field id, or null for 'maps to nothing'}}",
+        examples=[{"0197a6a0-0000-7000-8000-000000000001": {"Tier": "dr_tier", "Size": None}}],
+    )
+    comment: str | None = Field(default=None, max_length=2000)
+
+
+class AssetView(View):
+    """A clean asset."""
+
+    asset_uid: UUID
+    name: str
+    asset_type: str | None
+    environment: str | None
+    operating_system: str | None
+    os_version: str | None
+    ip_address: str | None
+    application_name: str | None
+    criticality: str | None
+    datacenter: str | None
+    lifecycle_status: str | None
+    cpu_cores: int | None
+    memory_gb: float | None
+    storage_gb: float | None
+    attributes: dict[str, Any] = Field(description="The other canonical fields that have a value")
+    source_rows: str = Field(description="Where it comes from: <file>[/<sheet>]:<row>, joined by '; '")
+
+
+class ApplicationView(View):
+    """An application and its assets."""
+
+    application_uid: UUID
+    name: str
+    asset_count: int
+    environment: str | None
+    criticality: str | None
+    business_owner: str | None
+    technical_owner: str | None
+    inferred: bool
+
+
+class DependencyView(View):
+    """What depends on what."""
+
+    dependency_id: UUID
+    source_application_uid: UUID
+    target_application_uid: UUID
+    source_name: str
+    target_name: str
+    kind: str
+    port: int | None
+    observations: int | None
+    evidence: str
+
+
+class TreatmentView(View):
+    """The treatment of one application."""
+
+    application_uid: UUID
+    name: str
+    strategy: SixR
+    confidence: float
+    rule: str
+    reason: str
+    risk: float
+    complexity: float
+    engine: str
+
+
+class WaveView(View):
+    """A wave of the plan."""
+
+    number: int
+    name: str
+    application_names: list[str]
+    asset_count: int
+    risk: float
+    move_groups: int
+    reason: str
+
+
+class MappingsView(View):
+    """How the columns of a discovery's files were mapped."""
+
+    flow_id: UUID
+    decided: bool = Field(description="Whether the flow goes on with these; else they are a proposal")
+    mappings: list[TableMapping]
+
+
+class RejectedRowView(View):
+    """A row that no asset could be made of."""
+
+    file_name: str
+    sheet: str | None
+    row: int
+    reason: str
+    raw: dict[str, Any] = Field(description="The filled cells as they came")
+
+
+class CellProblemView(View):
+    """A cell whose value could not be read; the asset exists without it."""
+
+    file_name: str
+    sheet: str | None
+    row: int | None
+    column: str
+    field: str
+    raw: str | None
+    reason: str
+
+
+class DeadLetterView(View):
+    """An event that could not be handled."""
+
+    dead_letter_id: UUID
+    service: str
+    queue: str
+    event_id: str
+    event_type: str
+    attempts: int
+    code: str
+    reason: str
+    status: Literal["open", "replayed", "dropped"]
+    dead_lettered_at: datetime
+
+
+class DeadLetterDetail(DeadLetterView):
+    """A dead letter with its trace and the event as it came."""
+
+    trace: str | None
+    message: dict[str, Any]
+
+
+class AuditVerificationView(View):
+    """A check of the audit log."""
+
+    verification_id: UUID
+    status: Literal["running", "done"]
+    valid: bool | None = None
+    entries: int | None = None
+    head: str | None = None
+    broken_at: int | None = None
+    detail: str | None = None

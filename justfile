@@ -1,0 +1,60 @@
+# What a developer or an operator runs. `./justw RECIPE` is the same on a machine that has only Python.
+
+set no-exit-message
+set positional-arguments
+
+export PATH := justfile_directory() / ".venv/bin:" + env("PATH")
+
+[private]
+default:
+    @just --list --unsorted
+
+# Run the bundled demo, or your own CSV or XLSX files, from import to wave plan
+[no-cd]
+demo *ARGS: (_sync "embedded")
+    @modernize demo "$@"
+
+# Run the platform until Ctrl-C: embedded, or `up distributed` with one process a service
+up *ARGS: (_sync "embedded")
+    @modernize up "$@"
+
+# Run every check and test, or the pytest ARGS you give
+test *ARGS: (_sync "embedded" "dev")
+    @python -m pytest -n auto --dist worksteal "$@"
+
+# Run the checks alone: ruff, format, mypy, import rules, house style, schema drift
+check: (_sync "embedded" "dev")
+    @python -m pytest -n auto --dist worksteal tests/architecture
+
+# Format the code and fix what ruff can fix
+fmt: (_sync "embedded" "dev")
+    @ruff format .
+    @ruff check --fix .
+
+# Run a benchmark with its peers; prints a table and writes .bench/NAME.json
+bench NAME: (_sync "embedded")
+    @python -m deploy.bench "$1"
+
+# Generate asyncapi.yaml, openapi.yaml and the JSON Schemas from the code
+schemas: (_sync "embedded" "dev")
+    @python -m services.cli.schemas
+
+# Check docker-compose.yml and the Dockerfile
+compose-check: (_sync "embedded" "dev")
+    @python -m pytest tests/deploy/test_compose.py
+
+# Install PART beside the runtime: embedded, agents (CrewAI, about 850 MB) or dev
+install PART: (_sync PART)
+
+# Lock every dependency with its hashes; `lock --upgrade` takes newer versions
+lock *ARGS: _tools
+    @uv pip compile pyproject.toml --all-extras --group dev --group tools --universal --generate-hashes \
+        --no-annotate --no-header --quiet --output-file requirements.lock "$@"
+
+# Makes .venv with just and uv, for those who call `just` itself
+_tools:
+    @./justw --version > /dev/null
+
+# Brings .venv to what the lock says
+_sync *PARTS: _tools
+    @.venv/bin/python -I deploy/environment.py sync {{ PARTS }}

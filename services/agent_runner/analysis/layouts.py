@@ -1,0 +1,30 @@
+"""Bring a table into the layout that `contracts.claim_checks` states."""
+
+import polars as pl
+
+_TYPES: dict[str, pl.DataType] = {
+    "String": pl.String(),
+    "Int64": pl.Int64(),
+    "Float64": pl.Float64(),
+    "Boolean": pl.Boolean(),
+    "Date": pl.Date(),
+    "Datetime": pl.Datetime(),
+    "List(String)": pl.List(pl.String()),
+}
+
+
+def schema_of(layout: dict[str, str]) -> pl.Schema:
+    """The polars schema of a layout."""
+    return pl.Schema({name: _TYPES[type_name] for name, type_name in layout.items()})
+
+
+def conform(table: pl.DataFrame, layout: dict[str, str]) -> pl.DataFrame:
+    """The columns of `layout`, in its order and types; a column that is missing becomes nulls, others are dropped.
+
+    Raises `polars.exceptions.InvalidOperationError` for values that do not fit the type.
+    """
+    schema = schema_of(layout)
+    return table.select(
+        pl.col(name).cast(dtype) if name in table.columns else pl.lit(None, dtype=dtype).alias(name)
+        for name, dtype in schema.items()
+    )

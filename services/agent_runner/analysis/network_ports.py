@@ -1,0 +1,33 @@
+"""Ports of protocols that run infrastructure and no one application: they bind nothing that has to move together."""
+
+# IANA Service Name and Transport Protocol Port Number Registry; agents' ports from their vendors' documentation.
+INFRASTRUCTURE_PORTS: dict[int, str] = {
+    22: "SSH",
+    23: "Telnet",
+    53: "DNS",
+    67: "DHCP",
+    68: "DHCP",
+    69: "TFTP",
+    88: "Kerberos",
+    123: "NTP",
+    135: "RPC endpoint mapper",
+    161: "SNMP",
+    162: "SNMP traps",
+    389: "LDAP",
+    464: "Kerberos passwords",
+    514: "syslog",
+    636: "LDAPS",
+    902: "vSphere",
+    1556: "NetBackup",
+    3268: "AD global catalogue",
+    3269: "AD global catalogue",
+    3389: "RDP",
+    5985: "WinRM",
+    5986: "WinRM",
+    6514: "syslog",
+    9100: "node exporter",
+    10050: "Zabbix agent",
+    10051: "Zabbix",
+    13720: "NetBackup",
+    13724: "NetBackup",
+}

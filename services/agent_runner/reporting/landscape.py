@@ -1,0 +1,90 @@
+"""What the assets are, in counts and sums: values they share, operating systems, capacity."""
+
+from datetime import date
+
+import polars as pl
+
+from contracts.report import Capacity, Count, Total
+from services.agent_runner.reporting.tables import text
+
+MOST_GROUPS = 12
+
+# Which words in the name of an operating system tell its family; the first that fits counts.
+FAMILIES = {
+    "VMware ESXi": r"esxi?\b|vmware|vmkernel",
+    "Windows": r"windows|\bwin\d|microsoft",
+    "Linux": r"linux|ubuntu|debian|centos|red ?hat|\brhel|suse|\bsles|fedora|rocky|alma|photon|\boel\b",
+    "Unix": r"\baix|solaris|sunos|hp-?ux|bsd|unix|tru64",
+    "macOS": r"mac ?os|os x|darwin",
+}
+
+
+def counts(assets: pl.DataFrame, today: date | None = None) -> list[Count]:
+    """Assets by the value of the frame's first column, the most frequent first and assets without a value last.
+
+    Beyond the twelve most frequent, values are counted together as "n others". With `today`, the frame also has
+    `eol_date`, and every count tells how many of its assets are past that date.
+    """
+    label = pl.col(assets.columns[0])
+    ended = _ended(today) if today else pl.lit(None, dtype=pl.Int64)
+    grouped = (
+        assets.group_by(label.alias("label"))
+        .agg(pl.len().alias("assets"), ended.alias("past_end_of_life"))
+        .sort(pl.col("label").is_null(), -pl.col("assets").cast(pl.Int64), "label")
+    )
+    named = grouped.filter(pl.col("label").is_not_null())
+    rest = named.slice(MOST_GROUPS - 1) if named.height > MOST_GROUPS else named.clear()
+    shown = [Count(**row) for row in named.head(named.height - rest.height).iter_rows(named=True)]
+    if not rest.is_empty():
+        known = rest["past_end_of_life"].drop_nulls()
+        ended_count = int(known.sum()) if len(known) else None
+        label_of_rest = f"{rest.height:,} others"
+        shown.append(Count(label=label_of_rest, assets=int(rest["assets"].sum()), past_end_of_life=ended_count))
+    return shown + [Count(**row) for row in grouped.filter(pl.col("label").is_null()).iter_rows(named=True)]
+
+
+def operating_systems(assets: pl.DataFrame, today: date) -> list[Count]:
+    """Assets by operating system and version, as the data names them."""
+    system, version = pl.col("operating_system"), pl.col("os_version")
+    told = version.is_null() | system.str.to_lowercase().str.contains(version.str.to_lowercase(), literal=True)
+    name = pl.when(told).then(system).otherwise(system + " " + version)
+    cleaned = assets.select(text("operating_system"), text("os_version"), "eol_date")
+    return counts(cleaned.select(name.alias("label"), "eol_date"), today)
+
+
+def operating_system_families(assets: pl.DataFrame, today: date) -> list[Count]:
+    """Assets by family of operating system; a name that tells none is counted under "Other"."""
+    name = pl.col("operating_system").str.to_lowercase()
+    family: pl.Expr = pl.when(name.is_null()).then(pl.lit(None, dtype=pl.String)).otherwise(pl.lit("Other"))
+    for label, words in reversed(FAMILIES.items()):
+        family = pl.when(name.str.contains(words)).then(pl.lit(label)).otherwise(family)
+    cleaned = assets.select(text("operating_system"), "eol_date")
+    return counts(cleaned.select(family.alias("label"), "eol_date"), today)
+
+
+def past_end_of_life(assets: pl.DataFrame, today: date) -> int | None:
+    """Assets whose end-of-life date is before `today`; None when no asset has one."""
+    ended = assets.select(_ended(today)).item()
+    return None if ended is None else int(ended)
+
+
+def capacity(assets: pl.DataFrame) -> Capacity:
+    """Cores, memory and storage of all assets but the hosts of other assets, which would count twice."""
+    named = pl.col("virtualization_host").str.strip_chars().str.to_lowercase()
+    hosts = assets.select(named.alias("host")).filter(pl.col("host").is_not_null() & (pl.col("host") != ""))["host"]
+    names = pl.concat([hosts, hosts.str.split(".").list.first()]).unique().to_list()
+    is_host = pl.any_horizontal(
+        pl.col(column).str.to_lowercase().is_in(names).fill_null(False) for column in ("name", "hostname", "fqdn")
+    )
+    counted = assets.filter(~is_host)
+    totals = {
+        column: Total(total=float(counted[column].sum()), known_assets=counted[column].count())
+        for column in ("cpu_cores", "memory_gb", "storage_gb")
+    }
+    return Capacity(assets=counted.height, hosts_left_out=assets.height - counted.height, **totals)
+
+
+def _ended(today: date) -> pl.Expr:
+    """How many rows are past their end-of-life date; null where none has a date."""
+    ends = pl.col("eol_date")
+    return pl.when(ends.count() > 0).then((ends < today).sum().cast(pl.Int64))

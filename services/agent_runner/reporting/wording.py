@@ -1,0 +1,60 @@
+"""Numbers as people read them. 1 TB is 1,024 GB."""
+
+RISK_BANDS = ((1 / 3, "low"), (2 / 3, "medium"))
+
+TREATMENT_MEANINGS = {
+    "rehost": "moved as it is",
+    "replatform": "moved with small changes to its platform",
+    "refactor": "changed or rebuilt for the cloud",
+    "repurchase": "replaced by a product or service",
+    "retire": "switched off",
+    "retain": "left where it is",
+}
+
+
+def counted(number: int, noun: str, plural: str | None = None) -> str:
+    """A number with its noun: "1 asset", "1,200 assets"."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def percent(share: float) -> str:
+    """A share of 0 to 1 in whole percent that never rounds to none or all when it is neither."""
+    if 0 < share < 0.005:
+        return "<1%"
+    if 0.995 <= share < 1:
+        return ">99%"
+    return f"{share:.0%}"
+
+
+def share(part: int, whole: int) -> str:
+    """How much `part` is of `whole`, in percent; of nothing it is 0%."""
+    return percent(part / whole if whole else 0.0)
+
+
+def size(gigabytes: float) -> str:
+    """An amount of memory or storage in GB, TB or PB."""
+    for unit in ("GB", "TB"):
+        if abs(gigabytes) < 1024:
+            return f"{gigabytes:,.0f} {unit}" if unit == "GB" else f"{gigabytes:,.1f} {unit}"
+        gigabytes /= 1024
+    return f"{gigabytes:,.1f} PB"
+
+
+def listed(names: list[str], total: int | None = None) -> str:
+    """Names in a sentence: "a, b and c", or "a, b and 7 more" when `total` says that there are others."""
+    more = (total or len(names)) - len(names)
+    parts = [*names, f"{more:,} more"] if more > 0 else names
+    return " and ".join([", ".join(parts[:-1]), parts[-1]]) if len(parts) > 1 else "".join(parts)
+
+
+def risk_band(risk: float) -> str:
+    """The word for a risk of 0 to 1: low, medium or high, a third of the scale each."""
+    return next((word for limit, word in RISK_BANDS if risk < limit), "high")
+
+
+def value_label(value: str | None) -> str:
+    """A value as a label: code names become words, no value says so."""
+    if value is None:
+        return "Not given"
+    words = value.replace("_", " ") if value.islower() else value
+    return words[:1].upper() + words[1:]

@@ -1,0 +1,193 @@
+"""Reading a column's name: words in one spelling, the unit it states, and the position in a numbered series."""
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from functools import cache, lru_cache
+
+from rapidfuzz.distance import OSA
+from rapidfuzz.process import extractOne
+
+from services.field_mapping.lexicon import Vocabulary, vocabulary
+
+UNITS = {
+    "byte": "bytes", "bytes": "bytes", "kb": "KB", "kib": "KB", "mb": "MB", "mib": "MiB", "gb": "GB", "gib": "GiB", "tb": "TB", "tib": "TiB",
+    "hz": "Hz", "mhz": "MHz", "ghz": "GHz", "percent": "%",
+    "second": "seconds", "seconds": "seconds", "secs": "seconds", "minute": "minutes", "minutes": "minutes", "mins": "minutes",
+    "hour": "hours", "hours": "hours", "hrs": "hours", "hr": "hours", "day": "days", "days": "days",
+}  # fmt: skip
+DIMENSIONS = {
+    **dict.fromkeys(("bytes", "KB", "MB", "MiB", "GB", "GiB", "TB", "TiB"), "size"),
+    **dict.fromkeys(("Hz", "MHz", "GHz"), "frequency"),
+    **dict.fromkeys(("seconds", "minutes", "hours", "days"), "duration"),
+    "%": "percent",
+}
+
+# Spellings that camel-case splitting would tear apart.
+_PROTECTED = re.compile(
+    r"IPv[46]|VMware|vCPUs?|vRAM|vCenter|SMBIOS|SMBios|[KMGT]iB|[KMGT]B(?![a-z])|[MG]Hz|ESXi?|VMs|IPs|CPUs|NICs|HBAs|vApp|vSAN|VMotion|vMotion"
+    r"|NetBIOS|Netbios|vSphere|MoRef|MoId|IaaS|PaaS|SaaS|IOPS|IOps|Mbps|Kbps|Gbps|MBps|KBps|DevOps|iSCSI|iLO|iDRAC|DBMS|HyperV"
+)
+_GLUED_ACRONYM = re.compile(r"(RAM|CPU|MAC|DNS|OS|VM|IP|DB|HDD|CI|ID)(?=[a-z]{2,})")
+_CAMEL = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+")
+_RATE_WORDS = frozenset({"mbps", "kbps", "gbps", "bps", "mbs", "kbs"})
+_SHORT_WORDS = frozenset({"ip", "os", "vm", "id", "ci", "db", "dr", "hw", "no", "in", "of", "by", "is"})
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnName:
+    """The words of a column's name after aliases, with what was taken out of them."""
+
+    words: frozenset[str]
+    ordered: tuple[str, ...]
+    unit: str | None
+    position: int
+    misspelt: bool
+
+    @property
+    def dimension(self) -> str | None:
+        """What the stated unit measures: size, percent, frequency or duration."""
+        return DIMENSIONS.get(self.unit or "")
+
+
+@lru_cache(maxsize=20_000)
+def read_name(name: str) -> ColumnName:
+    """The words of `name`; camel case, snake case, paths with dots, colons and bars, and glued words are split."""
+    known = vocabulary()
+    words: list[str] = []
+    position = 0
+    misspelt = False
+    for chunk in _chunks(name):
+        if chunk.isdigit() and chunk not in known.words:
+            position = int(chunk[:6])
+            continue
+        resolved, typo = _resolve(chunk)
+        words.extend(resolved)
+        misspelt = misspelt or typo
+    words = _after_according_to(_merge_compounds(words, known))
+    unit, words = _take_unit(words)
+    return ColumnName(frozenset(words), tuple(words), unit, position, misspelt)
+
+
+def phrase_words(phrase: str) -> frozenset[str]:
+    """The words of a phrase of the lexicon, brought into the same form as a column's."""
+    known = vocabulary()
+    words = [word for raw in phrase.split() for word in _translate(raw, known)]
+    return frozenset(_take_unit(_merge_compounds(words, known))[1])
+
+
+def plain(text: str) -> str:
+    """Lower case without accents: 'Größe' becomes 'grosse', 'İşletim' becomes 'isletim'."""
+    decomposed = unicodedata.normalize("NFKD", text.replace("ı", "i"))
+    return "".join(c for c in decomposed if not unicodedata.combining(c)).casefold()
+
+
+def _chunks(name: str) -> list[str]:
+    text = "".join(
+        c
+        for c in unicodedata.normalize("NFKD", name.replace("ß", "ss").replace("ı", "i"))
+        if not unicodedata.combining(c)
+    )
+    text = re.sub(
+        r"\((?:[^()]*/[^()]*/?[^()]*)\)",
+        lambda m: m.group() if re.search(r"(?i)/\s*s(ec)?\b|[kmgt]i?b", m.group()) else " ",
+        text,
+    )
+    text = re.sub(r"(?i)/\s*s(?:ec(?:ond)?)?\b", " per second ", text)
+    text = re.sub(r"#(?=\s*\d)", " ", text).replace("%", " percent ").replace("#", " count ")
+    text = _PROTECTED.sub(lambda m: f" {m.group().lower()} ", text)
+    text = _GLUED_ACRONYM.sub(lambda m: f" {m.group().lower()} ", text)
+    chunks: list[str] = []
+    for piece in re.findall(r"[^\W_]+", text):
+        lower = piece.casefold()
+        if _knows(lower):
+            chunks.append(lower)
+        else:
+            chunks.extend(part.casefold() for part in _CAMEL.findall(piece) or [piece])
+    return chunks
+
+
+def _knows(word: str) -> bool:
+    known = vocabulary()
+    return word in known.words or word in known.aliases or word in UNITS or word in known.counted
+
+
+def _translate(word: str, known: Vocabulary) -> list[str]:
+    if word in known.counted:
+        return [known.aliases.get(word[:-1], word[:-1]), "count"]
+    return [known.aliases.get(word, word)]
+
+
+@cache
+def _resolve(word: str) -> tuple[tuple[str, ...], bool]:
+    """The vocabulary's words for one word of a name, and whether that took a guess at its spelling."""
+    known = vocabulary()
+    if word in _RATE_WORDS:
+        return ("rate",), False
+    if _knows(word):
+        return tuple(_translate(word, known)), False
+    for singular in (word.removesuffix("es"), word.removesuffix("s"), word.removesuffix("ies") + "y"):
+        if singular != word and len(singular) > 1 and (singular in known.words or singular in known.aliases):
+            return tuple(_translate(singular, known)), False
+    if len(word) >= 4 and (pieces := _segment(word)):
+        return tuple(out for piece in pieces for out in _translate(piece, known)), False
+    if len(word) >= 5:
+        match = extractOne(word, known.spellable, scorer=OSA.normalized_similarity, score_cutoff=0.8)
+        if match and match[0][0] == word[0]:
+            return tuple(_translate(match[0], known)), True
+    return (word,), False
+
+
+def _segment(word: str) -> list[str] | None:
+    """Split glued words ('macaddress') into the fewest known ones, or None."""
+    best: list[list[str] | None] = [[]] + [None] * len(word)
+    for end in range(2, len(word) + 1):
+        for start in range(max(0, end - 16), end - 1):
+            before, piece = best[start], word[start:end]
+            if (
+                before is None
+                or len(before) >= 4
+                or (best[end] is not None and len(best[end] or []) <= len(before) + 1)
+            ):
+                continue
+            if piece in _SHORT_WORDS or (len(piece) >= 3 and (_knows(piece) or piece in ("ops", "pct"))):
+                best[end] = [*before, piece]
+    return best[-1]
+
+
+def _merge_compounds(words: list[str], known: Vocabulary) -> list[str]:
+    merged: list[str] = []
+    index = 0
+    while index < len(words):
+        for length in (4, 3, 2):
+            replacement = (
+                known.compounds.get(tuple(words[index : index + length])) if index + length <= len(words) else None
+            )
+            if replacement:
+                merged.append(replacement)
+                index += length
+                break
+        else:
+            merged.append(words[index])
+            index += 1
+    return merged
+
+
+def _after_according_to(words: list[str]) -> list[str]:
+    """'OS according to the configuration file' says what (before) and from where (after); only the first matters."""
+    return words[: words.index("according")] if "according" in words[1:] else words
+
+
+def _take_unit(words: list[str]) -> tuple[str | None, list[str]]:
+    unit = None
+    kept = []
+    for word in words:
+        found = UNITS.get(word)
+        if found is None:
+            kept.append(word)
+            continue
+        if unit is None or DIMENSIONS[unit] == "duration":
+            unit = found
+        if found == "%":
+            kept.append(word)
+    return unit, kept

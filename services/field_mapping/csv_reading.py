@@ -1,0 +1,235 @@
+"""CSV, TSV and their kin as tables: found dialect, polars for the well-formed, a tolerant rewrite for the rest."""
+
+import csv
+import io
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import NoReturn
+
+import polars as pl
+
+from contracts.claim_checks import ROW_NUMBER
+from contracts.envelope import Problem
+from services.field_mapping.csv_repair import cell_too_long, rewrite, too_many_columns
+from services.field_mapping.file_format import HEAD_BYTES
+from services.field_mapping.header import Header, find_header
+from services.field_mapping.read_table import ReadLimits, ReadTable, at_most, reject
+from services.field_mapping.table_cleaning import clean_table
+from services.field_mapping.text_encoding import CHUNK_BYTES, to_utf8
+
+_DELIMITERS = ",;\t|"
+_HEAD_RECORDS = 200
+_MAX_LINE_BYTES = 64 * 1024**2
+_ENCODED_BOM = "\ufeff"
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """Where the table of a text file begins: the header's record and the lines up to its end."""
+
+    delimiter: str
+    header: Header
+    lines: int
+    above: list[str]
+
+
+def read_csv(path: Path, file_name: str, limits: ReadLimits) -> ReadTable:
+    """The one table of a delimited text file.
+
+    Raises `FileRejected` with `unreadable_encoding`, `too_many_columns`, `too_many_rows`, `no_header`, `no_rows`,
+    `empty_file`, `cell_too_long` or `unclosed_quote`.
+    """
+    _refuse_wide_start(path, file_name, limits)
+    with TemporaryDirectory(prefix="modernize-read-") as folder:
+        text = to_utf8(path, Path(folder), file_name)
+        layout = _find_layout(text, file_name)
+        if len(layout.header.cells) > limits.max_columns:
+            too_many_columns(len(layout.header.cells), file_name, limits, layout.header.index + 1)
+        raw, problems = _read_records(text, layout, Path(folder), file_name, limits)
+    header_row = layout.header.index + 1
+    if raw.height > limits.max_rows:
+        reject(
+            "too_many_rows",
+            file_name,
+            f"The file has more than the {limits.max_rows:,} rows that can be read. Split it and upload the parts.",
+            row=header_row + limits.max_rows + 1,
+        )
+    first = pl.int_range(header_row + 1, header_row + 1 + raw.height, dtype=pl.Int64).alias(ROW_NUMBER)
+    frame, dropped = clean_table(raw.select(first, pl.all()), layout.header.cells, file_name)
+    _refuse_long_cells(frame, file_name, limits)
+    if frame.is_empty():
+        reject(
+            "no_rows",
+            file_name,
+            f"The file has a header in row {header_row} but no rows below it. Export it again with its rows.",
+            row=header_row,
+        )
+    problems = [*_title_problem(layout, file_name), *problems, *dropped]
+    return ReadTable(None, header_row, frame, at_most(problems, file_name))
+
+
+def _refuse_wide_start(path: Path, file_name: str, limits: ReadLimits) -> None:
+    """Decide from the first bytes, so that millions of columns cost no more than two."""
+    with path.open("rb") as file:
+        head = file.read(HEAD_BYTES)
+    for delimiter in _DELIMITERS:
+        # Zero bytes go so that UTF-16 can be counted like any other text.
+        text = head.replace(b"\0", b"").decode("latin-1")
+        columns = len(next(_lenient(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)), []))
+        if columns > limits.max_columns:
+            too_many_columns(columns, file_name, limits, 1)
+
+
+def _lenient(records: Iterator[list[str]]) -> Iterator[list[str]]:
+    """The records up to the first one that is too long to be one."""
+    try:
+        yield from records
+    except csv.Error:
+        return
+
+
+def _find_layout(text: Path, file_name: str) -> _Layout:
+    """Try each delimiter and take the one whose header fits the rows best."""
+    with text.open("rb") as file:
+        content = file.read(HEAD_BYTES)
+        complete = not file.read(1)
+    head = content.decode("utf-8", errors="ignore").removeprefix(_ENCODED_BOM)
+    if not head.strip() and complete:
+        reject(
+            "empty_file", file_name, "The file holds nothing but blank lines. Export it again and upload the new file."
+        )
+    # Excel's own first line, such as "sep=;", names the delimiter.
+    first_line = head.split("\n", 1)[0].strip('\r "').lower()
+    named = first_line[4:] if first_line in {f"sep={delimiter}" for delimiter in _DELIMITERS} else ""
+    found: list[_Layout] = []
+    for delimiter in named or _DELIMITERS:
+        layout = _layout_with(delimiter, head, complete, skip=bool(named))
+        if layout is not None:
+            found.append(layout)
+    if not found:
+        reject(
+            "no_header",
+            file_name,
+            "The first full row of the file holds values, not column names. Add a header row that names the columns.",
+            row=1,
+        )
+    return max(found, key=lambda layout: layout.header.fit)
+
+
+def _layout_with(delimiter: str, head: str, complete: bool, skip: bool) -> _Layout | None:
+    reader = csv.reader(io.StringIO(head, newline=""), delimiter=delimiter)
+    records, lines = [], []
+    for record in itertools.islice(_lenient(reader), _HEAD_RECORDS):
+        records.append(record)
+        lines.append(reader.line_num)
+    if not complete and len(records) > 1 and len(records) < _HEAD_RECORDS:
+        records.pop()
+    header = find_header([[], *records[1:]] if skip else records)
+    if header is None:
+        return None
+    above = [" ".join(cell for cell in record if cell.strip()) for record in records[: header.index]]
+    return _Layout(delimiter, header, lines[header.index], [] if skip else [title for title in above if title])
+
+
+def _title_problem(layout: _Layout, file_name: str) -> list[Problem]:
+    if not layout.above:
+        return []
+    titles = "; ".join(layout.above)[:300]
+    detail = f"The header is in row {layout.header.index + 1}; what is above it is not part of the table: {titles}"
+    return [Problem(code="rows_above_header", detail=detail, file_name=file_name, row=1)]
+
+
+def _read_records(
+    text: Path, layout: _Layout, folder: Path, file_name: str, limits: ReadLimits
+) -> tuple[pl.DataFrame, list[Problem]]:
+    """The records below the header, one row each (empty ones too), and what had to be treated specially."""
+    width = len(layout.header.cells)
+    survey = _survey(text, layout.delimiter, file_name)
+    if survey.plain:
+        try:
+            raw = _scan(text, layout.delimiter, width, limits.max_rows, layout.lines)
+        except (pl.exceptions.ComputeError, pl.exceptions.SchemaError):
+            # More cells than columns somewhere: only the tolerant way keeps them all.
+            raw = None
+        if raw is not None:
+            return raw, []
+    repaired = folder / "repaired.csv"
+    widest, problems = rewrite(text, repaired, layout.delimiter, layout.header.index + 1, width, file_name, limits)
+    return _scan(repaired, ",", widest, limits.max_rows, skip_lines=0), problems
+
+
+def _scan(text: Path, delimiter: str, width: int, max_rows: int, skip_lines: int) -> pl.DataFrame:
+    schema = {f"cell {number}": pl.String for number in range(width)}
+    try:
+        return pl.read_csv(
+            text,
+            has_header=False,
+            schema=schema,
+            separator=delimiter,
+            infer_schema=False,
+            skip_lines=skip_lines,
+            missing_columns="insert",
+            n_rows=max_rows + 1,
+        )
+    except pl.exceptions.NoDataError:
+        return pl.DataFrame(schema=schema)
+
+
+@dataclass(frozen=True)
+class _Survey:
+    """Lines of a text, and whether it is plain: no odd quoting, no carriage return that stands alone."""
+
+    lines: int
+    plain: bool
+
+
+def _survey(text: Path, delimiter: str, file_name: str) -> _Survey:
+    """Count what tells well-formed text from the rest, in one pass over the bytes."""
+    before, after = delimiter.encode() + b'"', b'"' + delimiter.encode()
+    lines, lone, gap, last = 0, False, 0, b"\n"
+    quotes = opening = closing = doubled = 0
+    with text.open("rb") as file:
+        while chunk := file.read(CHUNK_BYTES):
+            if chunk.endswith(b"\r"):
+                chunk += file.read(1)
+            ends = chunk.count(b"\n")
+            lines += ends
+            returns = b"\r" in chunk
+            lone = lone or (returns and chunk.count(b"\r") != chunk.count(b"\r\n"))
+            gap = 0 if ends or returns else gap + len(chunk)
+            if gap > _MAX_LINE_BYTES:
+                _line_too_long(lines + 1, file_name)
+            joined = last + chunk
+            if b'"' in joined:
+                quotes += chunk.count(b'"')
+                opening += joined.count(before) + joined.count(b'\n"')
+                closing += joined.count(after) + joined.count(b'"\n') + joined.count(b'"\r')
+                doubled += chunk.count(b'""')
+            last = chunk[-1:]
+    closing += last == b'"'
+    # In well-formed text every quote opens a cell, closes one, or is one of a pair inside it.
+    well_quoted = opening == closing and quotes - opening - closing in (0, 2 * doubled)
+    return _Survey(lines + (last != b"\n"), plain=well_quoted and not lone)
+
+
+def _line_too_long(row: int, file_name: str) -> NoReturn:
+    reject(
+        "cell_too_long",
+        file_name,
+        f"Row {row:,} is longer than {_MAX_LINE_BYTES:,} bytes, so this is no table of rows. "
+        "Export it again with one line for each asset.",
+        row=row,
+    )
+
+
+def _refuse_long_cells(frame: pl.DataFrame, file_name: str, limits: ReadLimits) -> None:
+    longest = frame.select(pl.exclude(ROW_NUMBER).str.len_bytes().max())
+    for name in longest.columns:
+        if (longest[name].item() or 0) <= limits.max_cell_chars:
+            continue
+        long = frame.filter(pl.col(name).str.len_chars() > limits.max_cell_chars)
+        if not long.is_empty():
+            cell_too_long(long[ROW_NUMBER][0], file_name, limits, column=name)

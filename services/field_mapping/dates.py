@@ -1,0 +1,168 @@
+"""Dates and times as tools, spreadsheets and people write them, read into one naive UTC timestamp."""
+
+from collections.abc import Callable
+from functools import partial
+
+import polars as pl
+
+# Tried first on whole values, for they are what tools write and many times faster than the patterns below.
+_FORMATS = (
+    "%Y-%m-%d %H:%M:%S", "%Y-%m-%d", "%Y/%m/%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S%.fZ",
+    "%d.%m.%Y", "%d.%m.%Y %H:%M:%S", "%d.%m.%Y %H:%M",
+)  # fmt: skip
+_SLASHED = {
+    day_first: [f"{date}{time}" for time in ("", " %H:%M", " %H:%M:%S")]
+    for day_first, date in ((True, "%d/%m/%Y"), (False, "%m/%d/%Y"))
+}
+_TIME = (
+    r"(?:[T,\s]+(?<hour>\d{1,2}):(?<minute>\d{2})(?::(?<second>\d{2})(?:[.,]\d+)?)?\s*(?<half>[AaPp])?(?:\.?[Mm]\.?)?)?"
+    r"\s*(?<zone>Z|UTC|GMT|[+-]\d{2}:?\d{2})?$"
+)
+_MONTH_NUMBERS = {
+    "jan": "1", "feb": "2", "mar": "3", "mär": "3", "apr": "4", "may": "5", "mai": "5", "jun": "6", "jul": "7",
+    "aug": "8", "sep": "9", "oct": "10", "okt": "10", "nov": "11", "dec": "12", "dez": "12",
+}  # fmt: skip
+_YEAR_FIRST = r"^(?<year>\d{4})[-/.](?<month>\d{1,2})[-/.](?<day>\d{1,2})" + _TIME
+_YEAR_LAST = r"^(?<first>\d{1,2})(?<separator>[-/.])(?<second_part>\d{1,2})[-/.](?<year>\d{4}|\d{2})" + _TIME
+_DAY_MONTH_NAME = r"^(?<day>\d{1,2})(?:st|nd|rd|th|\.)?[-\s]+(?<name>\p{L}{3,9})\.?[-,\s]+(?<year>\d{4}|\d{2})" + _TIME
+_MONTH_NAME_DAY = r"^(?<name>\p{L}{3,9})\.?\s+(?<day>\d{1,2})(?:st|nd|rd|th)?,?\s+(?<year>\d{4})" + _TIME
+_COMPACT = r"^(?<year>(?:19|20)\d{2})(?<month>\d{2})(?<day>\d{2})(?:(?<hour>\d{2})(?<minute>\d{2})(?<second>\d{2}))?$"
+_SERIAL = r"^\d{5}(?:\.\d+)?$"
+_EPOCH = r"^\d{10}(?:\d{3})?$"
+
+# 1970-01-01 is a clock that was never set; years beyond 2100 say "never".
+EARLIEST, LATEST = pl.datetime(1970, 1, 2), pl.datetime(2100, 1, 1)
+# Two-digit years follow POSIX strptime: 69 to 99 are 19xx.
+_CENTURY_PIVOT = 69
+
+
+def _components(text: pl.Series, pattern: str) -> pl.DataFrame:
+    """The named groups of `pattern`, all of them as integers but the separator, the month's name, half day and zone."""
+    frame = text.str.extract_groups(pattern).struct.unnest()
+    words = {"separator", "name", "half", "zone"}
+    return frame.with_columns(pl.col(name).cast(pl.Int64) for name in frame.columns if name not in words)
+
+
+def _timestamps(parts: pl.DataFrame) -> pl.Series:
+    """Timestamps of year, month, day and, where the pattern has them, time and zone; null where there is no such day."""
+    absent = {"hour", "minute", "second", "half", "zone"} - set(parts.columns)
+    parts = parts.with_columns(
+        pl.lit(None, pl.String if name in {"half", "zone"} else pl.Int64).alias(name) for name in absent
+    )
+    year = (
+        pl.when(pl.col("year") >= 100)
+        .then(pl.col("year"))
+        .otherwise(pl.col("year") + pl.when(pl.col("year") >= _CENTURY_PIVOT).then(1900).otherwise(2000))
+    )
+    half = pl.col("half").str.to_lowercase()
+    hour = (
+        pl.when(half.is_null())
+        .then(pl.col("hour").fill_null(0))
+        .otherwise(pl.col("hour") % 12 + pl.when(half == "p").then(12).otherwise(0))
+    )
+    written = pl.format(
+        "{}-{}-{} {}:{}:{}", year, "month", "day", hour, pl.col("minute").fill_null(0), pl.col("second").fill_null(0)
+    )  # fmt: skip
+    zone = pl.col("zone").str.extract_groups(r"^([+-])(\d{2}):?(\d{2})$")
+    minutes = (zone.struct[1].cast(pl.Int64) * 60 + zone.struct[2].cast(pl.Int64)) * pl.when(
+        zone.struct[0] == "-"
+    ).then(-1).otherwise(1)
+    naive = written.str.to_datetime("%Y-%m-%d %H:%M:%S", time_unit="us", strict=False)
+    return parts.select(naive - pl.duration(minutes=minutes.fill_null(0))).to_series()
+
+
+def _parse(text: pl.Series, form: str) -> pl.Series:
+    """Values in exactly this format; null for the others, and all null where a look at the first ones finds none."""
+    if not text.head(100).str.to_datetime(form, time_unit="us", strict=False).count():
+        return _nothing(text)
+    read = text.str.to_datetime(form, time_unit="us", strict=False)
+    # "%Y" also takes "21" for the year 21: such values are left to the patterns, which know the century.
+    return read.set(read.dt.year() < 100, None)
+
+
+def _nothing(text: pl.Series) -> pl.Series:
+    return pl.Series("value", [None], dtype=pl.Datetime("us")).new_from_index(0, text.len())
+
+
+def _matching(text: pl.Series, pattern: str) -> pl.Series:
+    """Timestamps of the values that `pattern` fits."""
+    parts = _components(text, pattern)
+    if "name" in parts.columns:
+        short = pl.col("name").str.to_lowercase().str.slice(0, 3)
+        parts = parts.with_columns(month=short.replace_strict(_MONTH_NUMBERS, default=None, return_dtype=pl.Int64))
+    return _timestamps(parts) if parts["day"].count() else _nothing(text)
+
+
+def _year_last(text: pl.Series, day_first: bool) -> pl.Series:
+    """Timestamps of dates such as 03/04/2021; one that proves its own order is read in it, whatever `day_first` says."""
+    first, second = pl.col("first"), pl.col("second_part")
+    in_order = (pl.col("separator") == ".") | (first > 12) | ((second <= 12) & pl.lit(day_first))
+    parts = _components(text, _YEAR_LAST).with_columns(
+        day=pl.when(in_order).then(first).otherwise(second), month=pl.when(in_order).then(second).otherwise(first)
+    )
+    return _timestamps(parts)
+
+
+def _order(text: pl.Series) -> tuple[bool, bool, str | None]:
+    """Of dates with "/" or "-": whether the day comes first, whether all agree on it, and an example of one left open."""
+    parts = text.str.extract_groups(r"^(?<first>\d{1,2})[-/](?<last>\d{1,2})[-/]\d").struct.unnest().cast(pl.Int64)
+    proves_day, proves_month = parts["first"] > 12, parts["last"] > 12
+    if proves_day.any() != proves_month.any():
+        return bool(proves_day.any()), True, None
+    example = text.filter((parts["first"] <= 12) & (parts["last"] <= 12) & (parts["first"] != parts["last"])).min()
+    votes = text.filter(proves_day).n_unique() - text.filter(proves_month).n_unique()
+    return votes > 0, not proves_day.any(), example if isinstance(example, str) else None
+
+
+def read_dates(text: pl.Series) -> tuple[pl.DataFrame, str | None]:
+    """Timestamps of one column: `value` (Datetime, UTC where a zone is given) and, where unreadable, `reason`.
+
+    Read are ISO 8601, year-first and year-last dates with any of "-/.", month names, 12- and 24-hour times, Excel day
+    numbers (days since 1899-12-30), and Unix seconds or milliseconds. Dots mean day first; with "/" or "-" the column is
+    day first only if some value proves it. The second result is a value for which nothing proved either order, or both.
+    """
+    value, pending, example = _nothing(text), text.is_not_null().arg_true(), None
+
+    def settle(read: Callable[[pl.Series], pl.Series]) -> None:
+        nonlocal value, pending
+        if pending.len():
+            found = read(text.gather(pending))
+            value = value.scatter(pending.filter(found.is_not_null()), found.drop_nulls())
+            pending = pending.filter(found.is_null())
+
+    for form in _FORMATS:
+        settle(partial(_parse, form=form))
+    settle(partial(_matching, pattern=_YEAR_FIRST))
+    if pending.len():
+        day_first, agreed, example = _order(text.gather(pending))
+        for form in _SLASHED[day_first] if agreed else ():
+            settle(partial(_parse, form=form))
+        settle(partial(_year_last, day_first=day_first))
+    for pattern in (_DAY_MONTH_NAME, _MONTH_NAME_DAY, _COMPACT):
+        settle(partial(_matching, pattern=pattern))
+    settle(_numeric)
+    plausible = pl.col("value").is_between(EARLIEST, LATEST)
+    return pl.DataFrame({"text": text, "value": value}).select(
+        pl.when(plausible).then(pl.col("value")).alias("value"),
+        pl.when(pl.col("text").is_null() | plausible)
+        .then(None)
+        .when(pl.col("value").is_null())
+        .then(pl.lit("not a date"))
+        .otherwise(pl.lit("outside 1970-01-02 to 2100-01-01, so a placeholder rather than a date"))
+        .alias("reason"),
+    ), example
+
+
+def _numeric(text: pl.Series) -> pl.Series:
+    """Excel day numbers and Unix times."""
+    t = pl.col("t")
+    days = pl.when(t.str.contains(_SERIAL)).then(t).cast(pl.Float64)
+    unix = pl.when(t.str.contains(_EPOCH)).then(t).cast(pl.Int64)
+    milliseconds = pl.when(unix >= 10**12).then(unix).otherwise(unix * 1000)
+    # Rounded to the second: a day number's fraction is a binary one.
+    serial = pl.datetime(1899, 12, 30) + pl.duration(seconds=(days * 86_400).round().cast(pl.Int64))
+    return (
+        pl.DataFrame({"t": text})
+        .select(pl.coalesce(serial, pl.from_epoch(milliseconds, time_unit="ms").cast(pl.Datetime("us"))))
+        .to_series()
+    )

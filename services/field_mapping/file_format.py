@@ -1,0 +1,128 @@
+"""Which kind of file the first bytes show, whatever its name says."""
+
+import re
+import zipfile
+from pathlib import Path
+from typing import Literal, NoReturn
+
+from services.field_mapping.read_table import reject
+
+Kind = Literal["text", "xlsx", "xls"]
+HEAD_BYTES = 256 * 1024
+TEXT_BOMS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
+
+# First bytes from the formats' own specifications; the registry is kept at IANA and in the `file` tool's magic data.
+_SIGNATURES = (
+    (b"%PDF-", "a PDF document"),
+    (b"\x89PNG\r\n\x1a\n", "a PNG image"),
+    (b"\xff\xd8\xff", "a JPEG image"),
+    (b"GIF8", "a GIF image"),
+    (b"\x7fELF", "an ELF program"),
+    (b"MZ", "a Windows program"),
+    (b"\x1f\x8b", "a gzip archive"),
+    (b"BZh", "a bzip2 archive"),
+    (b"\xfd7zXZ\x00", "an xz archive"),
+    (b"\x28\xb5\x2f\xfd", "a Zstandard archive"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive"),
+    (b"Rar!\x1a\x07", "a RAR archive"),
+    (b"SQLite format 3\x00", "an SQLite database"),
+    (b"PAR1", "a Parquet file"),
+    (b"{\\rtf", "an RTF document"),
+)
+_TEXT_FORMATS = (
+    (
+        re.compile(rb"(?is)\s*(<\?xml[^>]*>\s*)?(<!--.*?-->\s*)*(<!doctype html|<html|<table|<head|<meta)"),
+        "an HTML page",
+    ),
+    (re.compile(rb"(?i)\s*<\?xml"), "an XML document"),
+    (re.compile(rb'\s*(\{\s*"|\[\s*[\[{]|\{\s*\})'), "a JSON document"),
+)
+_ZIP_FORMATS = (
+    ("xl/workbook.bin", "an Excel binary workbook (.xlsb)"),
+    ("word/document.xml", "a Word document"),
+    ("ppt/presentation.xml", "a PowerPoint presentation"),
+    ("META-INF/manifest.xml", "an OpenDocument file"),
+    ("META-INF/MANIFEST.MF", "a Java archive"),
+)
+_ADVICE = "Upload the table itself as CSV, TSV or an Excel workbook (.xlsx)."
+_UNPRINTABLE = bytes(b for b in range(32) if b not in b"\t\n\v\f\r\x1a\x1b\x1c\x1d\x1e\x1f")
+
+
+def detect_kind(path: Path, head: bytes, file_name: str) -> Kind:
+    """The kind of table file whose first bytes are `head`.
+
+    Raises `FileRejected` with `empty_file`, `not_a_table`, `encrypted_workbook` or `broken_workbook`.
+    """
+    if not head.strip(b" \t\r\n\x00\xef\xbb\xbf\xff\xfe\x1a") and path.stat().st_size <= HEAD_BYTES:
+        reject("empty_file", file_name, "The file is empty. Export it again and upload the new file.")
+    if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
+        return _zip_kind(path, file_name)
+    if head.startswith(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"):
+        return _compound_kind(path, file_name)
+    for signature, name in _SIGNATURES:
+        if head.startswith(signature):
+            _not_a_table(name, file_name)
+    if head.startswith(TEXT_BOMS) or zero_parity(head) is not None:
+        return "text"
+    for pattern, name in _TEXT_FORMATS:
+        if pattern.match(head):
+            _not_a_table(name, file_name)
+    control = len(head) - len(head.translate(None, _UNPRINTABLE))
+    # A stray control byte is dirt in a text; one in a hundred is a binary format.
+    if control * 100 > len(head):
+        _not_a_table("binary data of an unknown format", file_name)
+    return "text"
+
+
+def zero_parity(head: bytes) -> int | None:
+    """0 or 1 when mostly the even or odd bytes are zero, as in UTF-16 text of Western letters without a mark."""
+    even, odd = head[0::2].count(0), head[1::2].count(0)
+    half = len(head) // 2
+    if half < 2 or max(even, odd) < 0.4 * half or min(even, odd) > 0.05 * half:
+        return None
+    return 0 if even > odd else 1
+
+
+def _zip_kind(path: Path, file_name: str) -> Kind:
+    try:
+        with zipfile.ZipFile(path) as package:
+            entries = package.infolist()
+    except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError) as error:
+        reject(
+            "broken_workbook",
+            file_name,
+            f"The file begins like a workbook (or another ZIP file), but it is damaged or incomplete ({error}). "
+            "Upload it again; if that fails, open it in Excel, repair and save it.",
+        )
+    names = {entry.filename for entry in entries}
+    if any(entry.flag_bits & 1 for entry in entries):
+        _encrypted(file_name)
+    if "xl/workbook.xml" in names:
+        return "xlsx"
+    for name, format_name in _ZIP_FORMATS:
+        if name in names:
+            _not_a_table(format_name, file_name)
+    listed = ", ".join(sorted(names)[:3]) or "nothing"
+    return _not_a_table(f"a ZIP archive without a workbook in it (it holds {listed})", file_name)
+
+
+def _compound_kind(path: Path, file_name: str) -> Kind:
+    """Tell the formats of Microsoft's compound files apart by the stream names of their directories ([MS-CFB])."""
+    content = path.read_bytes()
+    if "EncryptedPackage".encode("utf-16-le") in content:
+        _encrypted(file_name)
+    if any(name.encode("utf-16-le") + b"\0\0" in content for name in ("Workbook", "Book")):
+        return "xls"
+    return _not_a_table("a Microsoft Office document other than a workbook", file_name)
+
+
+def _encrypted(file_name: str) -> NoReturn:
+    reject(
+        "encrypted_workbook",
+        file_name,
+        "The workbook is protected with a password, so it cannot be read. Save it without a password and upload that.",
+    )
+
+
+def _not_a_table(format_name: str, file_name: str) -> NoReturn:
+    reject("not_a_table", file_name, f"The file is {format_name}, which cannot be read as a table. {_ADVICE}")

@@ -1,0 +1,225 @@
+"""From imported tables and their decided mapping to one clean inventory. Every row ends in it or among the rejected ones."""
+
+from collections import Counter
+from dataclasses import dataclass, replace
+from uuid import UUID
+
+import orjson
+import polars as pl
+
+from contracts.claim_checks import APPLICATION_LIST, ASSETS, CONNECTIONS, ROW_NUMBER
+from contracts.discovery import QualityReport, TableKind
+from services.field_mapping.merging import IDENTITY_FIELDS, ORDER, SOURCE, merge_assets, merge_groups
+from services.field_mapping.normalise import PROBLEM_SCHEMA, MappingMismatch, SourceTable, normalise_table
+from services.field_mapping.quality import misfits, quality_report
+from services.field_mapping.vocabularies import operating_system_family
+
+__all__ = ["Inventory", "MappingMismatch", "SourceTable", "build_inventory"]
+
+_PLACE = {"table_id": pl.String, "file_name": pl.String, "sheet": pl.String}
+REJECTED_SCHEMA = {**_PLACE, "row": pl.Int64, "reason": pl.String, "raw": pl.String}
+CELL_PROBLEM_SCHEMA = {**_PLACE, **{name: kind for name, kind in PROBLEM_SCHEMA.items() if name != "lost"}}
+# What can name an application, first choice first: a mixed inventory writes its name where servers have theirs.
+_APPLICATION_NAMES = ("application_name", "hostname", "vm_name")
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """A clean inventory; the first three frames have the layouts of `contracts.claim_checks`."""
+
+    assets: pl.DataFrame
+    applications: pl.DataFrame
+    connections: pl.DataFrame
+    rejected_rows: pl.DataFrame  # REJECTED_SCHEMA; `raw` is a JSON object of the filled cells
+    cell_problems: pl.DataFrame  # CELL_PROBLEM_SCHEMA
+    quality: QualityReport
+    assets_by_environment: dict[str, int]
+    assets_by_operating_system: dict[str, int]
+
+
+@dataclass(frozen=True)
+class _Sorted:
+    """The rows of one table by what they become, and what is wrong with them."""
+
+    assets: pl.DataFrame
+    applications: pl.DataFrame
+    connections: pl.DataFrame
+    rejected: pl.DataFrame
+    problems: pl.DataFrame
+    rejected_assets: int
+    invalid: Counter[str]
+
+
+def build_inventory(tables: list[SourceTable], namespace: UUID) -> Inventory:
+    """Normalise, merge and measure the rows of these tables, in this order.
+
+    Only accepted columns are used. Asset uids are version 5 UUIDs in `namespace`. Raises `MappingMismatch` for a mapping
+    that does not fit its table.
+    """
+    position, parts = 0, []
+    for table in tables:
+        parts.append(_sort_rows(table, position))
+        position += table.frame.height
+    rows = _stack([part.assets for part in parts])
+    assets = merge_assets(rows, namespace) if rows.height else rows
+    invalid = sum((part.invalid for part in parts), Counter[str]())
+    return Inventory(
+        quality=quality_report(assets, rows, invalid, sum(part.rejected_assets for part in parts)),
+        assets_by_environment=_counts(_text(assets, "environment")),
+        assets_by_operating_system=_counts(_operating_systems(assets)),
+        assets=_laid_out(assets, ASSETS),
+        applications=_laid_out(_merge_applications(_stack([part.applications for part in parts])), APPLICATION_LIST),
+        connections=_laid_out(_count_connections(_stack([part.connections for part in parts])), CONNECTIONS),
+        rejected_rows=pl.concat([pl.DataFrame(schema=REJECTED_SCHEMA), *(part.rejected for part in parts)]),
+        cell_problems=pl.concat([pl.DataFrame(schema=CELL_PROBLEM_SCHEMA), *(part.problems for part in parts)]),
+    )
+
+
+def _sort_rows(table: SourceTable, position: int) -> _Sorted:
+    """Normalise one table; `position` is the number of rows before it."""
+    normalised = normalise_table(table)
+    rows, problems, profile = normalised.frame, normalised.problems, table.profile
+    place = f"{profile.file_name}{f'/{profile.sheet}' if profile.sheet else ''}:"
+    rows = rows.with_columns(
+        pl.int_range(position, position + pl.len(), dtype=pl.Int64).alias(ORDER),
+        pl.concat_str(pl.lit(place), ROW_NUMBER).alias(SOURCE),
+    )
+    kinds = {kind: rows.filter(mask) for kind, mask in _kinds(profile.kind, rows).items()}
+    unusable = {
+        "assets": _misfits_among(table, kinds["assets"], IDENTITY_FIELDS),
+        "applications": _misfits_among(table, kinds["applications"], _APPLICATION_NAMES),
+    }
+    connections, unusable["connections"] = _connection_ends(kinds["connections"])
+    usable = {
+        kind: kinds[kind].join(unusable[kind], on=ROW_NUMBER, how="anti", maintain_order="left") for kind in kinds
+    }
+    lost = problems.filter("lost").join(usable["assets"], left_on="row", right_on=ROW_NUMBER, how="semi")
+    at = [pl.lit(str(profile.table_id)).alias("table_id"), pl.lit(profile.file_name).alias("file_name")]
+    at.append(pl.lit(profile.sheet, pl.String).alias("sheet"))
+    rejected = _with_cells(table, pl.concat(unusable.values()))
+    return _Sorted(
+        assets=usable["assets"].drop(ROW_NUMBER),
+        applications=usable["applications"].drop(ROW_NUMBER),
+        connections=connections,
+        rejected=rejected.select(*at, pl.col(ROW_NUMBER).alias("row"), "reason", "raw"),
+        problems=problems.select(*at, *(name for name in CELL_PROBLEM_SCHEMA if name not in _PLACE)),
+        rejected_assets=unusable["assets"].height,
+        invalid=Counter(dict(lost.group_by("field").len().iter_rows())),
+    )
+
+
+def _kinds(kind: TableKind, rows: pl.DataFrame) -> dict[str, pl.Expr]:
+    """Which rows of a table are what; an inventory may list applications among its assets."""
+    is_application = pl.lit(False)
+    if kind == "inventory" and "asset_type" in rows.columns:
+        is_application = (pl.col("asset_type") == "application").fill_null(False)
+    return {
+        "assets": pl.lit(kind == "inventory") & ~is_application,
+        "applications": pl.lit(kind == "applications") | is_application,
+        "connections": pl.lit(kind == "connections"),
+    }
+
+
+def _misfits_among(table: SourceTable, rows: pl.DataFrame, identity: tuple[str, ...]) -> pl.DataFrame:
+    frame = table.frame
+    if rows.height < frame.height:
+        frame = frame.join(rows, on=ROW_NUMBER, how="semi", maintain_order="left")
+    return misfits(replace(table, frame=frame), rows.drop(ORDER, SOURCE), identity)
+
+
+def _with_cells(table: SourceTable, unusable: pl.DataFrame) -> pl.DataFrame:
+    """Rejected rows in the file's order, each with `raw`: its filled cells as written, a JSON object."""
+    cells = table.frame.join(unusable, on=ROW_NUMBER, how="semi").drop(ROW_NUMBER)
+    raw = [
+        orjson.dumps({name: cell for name, cell in row.items() if cell}).decode() for row in cells.iter_rows(named=True)
+    ]
+    numbers = table.frame.join(unusable, on=ROW_NUMBER, how="semi").select(ROW_NUMBER)
+    return numbers.with_columns(raw=pl.Series(raw, dtype=pl.String)).join(
+        unusable, on=ROW_NUMBER, maintain_order="left"
+    )
+
+
+def _stack(frames: list[pl.DataFrame]) -> pl.DataFrame:
+    filled = [frame for frame in frames if frame.height]
+    return pl.concat(filled, how="diagonal") if filled else pl.DataFrame()
+
+
+def _text(frame: pl.DataFrame, name: str) -> pl.Series:
+    return (
+        frame[name]
+        if name in frame.columns
+        else pl.Series(name, [None], dtype=pl.String).new_from_index(0, frame.height)
+    )
+
+
+def _laid_out(frame: pl.DataFrame, layout: dict[str, str]) -> pl.DataFrame:
+    """The columns of a claim check, in its order and types; null where there is nothing."""
+    types = {name: pl.Datetime("us") if kind == "Datetime" else getattr(pl, kind) for name, kind in layout.items()}
+    if frame.is_empty():
+        return pl.DataFrame(schema=types)
+    return frame.select(
+        pl.col(name).cast(kind) if name in frame.columns else pl.lit(None, kind).alias(name)
+        for name, kind in types.items()
+    )
+
+
+def _merge_applications(rows: pl.DataFrame) -> pl.DataFrame:
+    """One record for each application name, ignoring case and repeated blanks."""
+    if rows.is_empty():
+        return rows
+    names = [name for name in _APPLICATION_NAMES if name in rows.columns]
+    named = rows.with_columns(application_name=pl.coalesce(names))
+    if "application_name" in rows.columns and "hostname" in rows.columns:
+        named = named.with_columns(hostname=pl.when(rows["application_name"].is_not_null()).then("hostname"))
+    elif "hostname" in rows.columns:
+        named = named.drop("hostname")
+    key = pl.col("application_name").str.to_lowercase().str.replace_all(r"\s+", " ")
+    return merge_groups(named, named.with_row_index("row").select(pl.col("row").min().over(key)).to_series())
+
+
+def _connection_ends(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Connections with both ends, and the rows that lack one.
+
+    An end is the name in lower case, else the IP address, else the application.
+    """
+    ends = []
+    for end in ("source", "target"):
+        name, address, application = (_text(rows, field) for field in (end, f"{end}_ip", f"{end}_application"))
+        short = name.str.to_lowercase().str.replace(r"^[^\\]+\\", "").str.strip_chars_end(".")
+        ends.append(pl.select(pl.coalesce(pl.lit(short), pl.lit(address), pl.lit(application)).alias(end)).to_series())
+    counted = rows["observations"].fill_null(1) if "observations" in rows.columns else pl.lit(1, pl.Int64)
+    rows = rows.with_columns(*ends, observations=counted)
+    reason = "The connection has no {0}. Fill the name, the IP address or the application of its {0}."
+    missing = pl.coalesce(
+        pl.when(pl.col(end).is_null()).then(pl.lit(reason.format(end))) for end in ("source", "target")
+    )
+    unusable = rows.select(ROW_NUMBER, reason=missing).drop_nulls("reason")
+    return rows.join(unusable, on=ROW_NUMBER, how="anti", maintain_order="left").drop(
+        ROW_NUMBER, ORDER, SOURCE
+    ), unusable
+
+
+def _count_connections(rows: pl.DataFrame) -> pl.DataFrame:
+    if rows.is_empty():
+        return rows
+    keys = [name for name in CONNECTIONS if name in rows.columns and name != "observations"]
+    if "protocol" in keys:
+        rows = rows.with_columns(pl.col("protocol").str.to_lowercase())
+    return rows.group_by(keys, maintain_order=True).agg(pl.col("observations").sum())
+
+
+def _counts(values: pl.Series) -> dict[str, int]:
+    """How often each value occurs, the most frequent first; null is "Unknown"."""
+    counted = (
+        values.fill_null("Unknown").alias("value").value_counts().sort(["count", "value"], descending=[True, False])
+    )
+    return dict(counted.iter_rows())
+
+
+def _operating_systems(assets: pl.DataFrame) -> pl.Series:
+    """Family and major version of each asset's operating system; every pair of name and version is looked at once."""
+    pairs = pl.DataFrame({"name": _text(assets, "operating_system"), "version": _text(assets, "os_version")})
+    distinct = pairs.unique()
+    families = pl.Series([operating_system_family(*pair) for pair in distinct.iter_rows()], dtype=pl.String)
+    joined = pairs.join(distinct.with_columns(family=families), on=["name", "version"], how="left", nulls_equal=True)
+    return joined["family"]

@@ -1,0 +1,95 @@
+"""One sentence for every proposed mapping, that a consultant can check against the file."""
+
+from contracts.catalog import CATALOG
+from contracts.discovery import ColumnProfile
+from services.field_mapping.lexicon import FieldRule
+from services.field_mapping.name_evidence import NameMatch
+from services.field_mapping.source_units import SourceUnit, value_range
+from services.field_mapping.table_kind import CONNECTION_FIELDS
+from services.field_mapping.value_patterns import ValueProfile
+
+_SUBJECTS = {
+    "vm": "virtual machines",
+    "host": "virtualization hosts",
+    "server": "servers",
+    "database": "databases",
+    "application": "applications",
+}
+_KINDS = {
+    "ip": "IP addresses", "mac": "MAC addresses", "uuid": "UUIDs", "fqdn": "fully qualified names", "date": "dates", "os_name": "operating systems",
+    "environment": "environments", "power_state": "running states", "lifecycle": "stages of an asset's life", "criticality": "levels of importance",
+    "data_classification": "data classes", "boot_type": "firmware types", "architecture": "architectures", "virtual_flag": "yes, no, physical or virtual",
+    "hypervisor": "hypervisors", "asset_type": "kinds of assets", "server_role": "server roles", "protocol": "protocols",
+    "database_engine": "database products", "migration_strategy": "migration strategies", "instance_type": "cloud machine sizes",
+    "cloud_region": "cloud regions", "cpu_model": "processor models", "version": "version numbers", "percentage": "between 0 and 100",
+    "count": "small whole numbers", "port": "port numbers", "person": "names of people or e-mail addresses", "host_label": "machine names",
+    "duration": "durations", "money": "amounts",
+}  # fmt: skip
+
+
+def mapped_reason(
+    column: ColumnProfile,
+    values: ValueProfile,
+    field: str,
+    rule: FieldRule,
+    match: NameMatch | None,
+    unit: SourceUnit | None,
+    close: str | None,
+    rival: bool,
+) -> str:
+    """Why the column was proposed for `field`, and what speaks against it."""
+    if match is None:
+        says = "The name says little"
+    elif match.phrase.subject is not None:
+        says = f"In a table of {_SUBJECTS[match.phrase.subject]} “{column.name}” means {_label(field)}"
+    else:
+        says = f"The name says {_label(field)}"
+    sentence = (
+        f"{says} and {_evidence(values, rule, unit)}"
+        if values.samples or unit
+        else f"{says}, and the column is empty, so only its name speaks for it"
+    )
+    if close is not None:
+        sentence += f"; it could also be {_label(close)}"
+    if rival:
+        sentence += "; another column fits this field better"
+    return sentence + "."
+
+
+def unmapped_reason(
+    column: ColumnProfile, values: ValueProfile, refused: str | None, nearest: list[str], rival: bool
+) -> str:
+    """Why the column maps to nothing."""
+    if refused is not None:
+        return f"“{column.name}” is left out: {refused}."
+    empty = " and the column is empty" if not values.samples else ""
+    if nearest and rival:
+        return f"It might hold {_label(nearest[0])}, but another column fits that field better{empty}."
+    if nearest:
+        return f"The name is too vague for {_label(nearest[0])}, the nearest field{empty or ', and the values do not settle it'}."
+    return f"No canonical field has a name like “{column.name}”{empty or ' and its values fit none'}."
+
+
+def _evidence(values: ValueProfile, rule: FieldRule, unit: SourceUnit | None) -> str:
+    if unit is not None:
+        return unit.because if values.samples else f"{unit.because}; the column is empty"
+    kind = max(rule.kinds, key=values.share, default="")
+    share = values.share(kind)
+    if share >= 0.5 and kind in ("percentage", "count", "quantity") and values.numbers:
+        return f"{value_range(values)} {'fit' if len(set(values.numbers)) > 1 else 'fits'}"
+    if share >= 0.5 and kind in _KINDS:
+        matching = round(share * len(values.samples))
+        many = "the values are" if share == 1 else f"{matching} of {len(values.samples)} sample values are"
+        return f"{many} {_KINDS[kind]}"
+    if share < 0.5 and kind in _KINDS:
+        return f"most values, such as “{values.samples[0][:40]}”, are not {_KINDS[kind]}"
+    return (
+        f"values such as “{values.samples[0][:40]}” fit"
+        if share >= 0.5
+        else f"values such as “{values.samples[0][:40]}” are unusual for it"
+    )
+
+
+def _label(field: str) -> str:
+    label = CATALOG[field].label if field in CATALOG else CONNECTION_FIELDS[field]
+    return label if label[1:2].isupper() else label[0].lower() + label[1:]

@@ -1,0 +1,206 @@
+"""What a column means: its name, its values and the table around it, weighed into one probability per field."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from contracts.catalog import CATALOG
+from contracts.discovery import ColumnMapping, ColumnProfile, MappingStatus, TableMapping, TableProfile
+from services.field_mapping.column_names import ColumnName, read_name
+from services.field_mapping.lexicon import FieldRule, Subject, unmapped_reasons
+from services.field_mapping.mapping_reasons import mapped_reason, unmapped_reason
+from services.field_mapping.name_evidence import NameMatch, common_prefixes, name_matches, trust_in_values
+from services.field_mapping.phrase_book import PhraseBook, connection_phrases, inventory_phrases
+from services.field_mapping.source_units import source_unit
+from services.field_mapping.table_kind import CONNECTION_FIELDS, table_subject
+from services.field_mapping.value_patterns import ValueProfile, profile_values
+
+ACCEPT_AT = 0.8
+REVIEW_AT = 0.5
+
+# Odds that evidence other than the values multiplies; tuned on labelled exports, like the lexicon's.
+_EMPTY = 0.6
+_UNIT_FITS = 6.0
+_UNIT_CONTRADICTS = 0.03
+_WRONG_TYPE = 0.05
+_RIVAL = 0.85
+
+# What values alone suggest where the name says nothing: kind of value, field, probability.
+_BY_VALUES_ALONE: tuple[tuple[str, str, float], ...] = (
+    ("mac", "mac_address", 0.7),
+    ("ip", "ip_address", 0.6),
+    ("os_name", "operating_system", 0.6),
+    ("cpu_model", "cpu_model", 0.6),
+    ("migration_strategy", "migration_strategy", 0.6),
+    ("instance_type", "instance_type", 0.6),
+    ("cloud_region", "cloud_region", 0.6),
+    ("uuid", "uuid", 0.45),
+    ("environment", "environment", 0.55),
+    ("fqdn", "fqdn", 0.5),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A field a column may hold, its probability, and the name match behind it, if a name is."""
+
+    field: str
+    probability: float
+    match: NameMatch | None
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """Everything found out about one column."""
+
+    column: ColumnProfile
+    name: ColumnName
+    values: ValueProfile
+    ranked: tuple[Candidate, ...]
+    refusal: str | None
+
+
+def propose(table: TableProfile) -> TableMapping:
+    """Propose a field for every column of a table, or none, with a probability and a reason."""
+    names = [read_name(column.name) for column in table.columns]
+    prefixes = common_prefixes(names)
+    if table.kind == "connections":
+        subject, book = None, connection_phrases()
+    else:
+        subject, book = table_subject(table, names), inventory_phrases()
+    assessed = [
+        _assess(column, name, book, subject, prefixes) for column, name in zip(table.columns, names, strict=True)
+    ]
+    best: dict[str, float] = {}
+    for item in assessed:
+        if item.ranked and item.refusal is None:
+            best[item.ranked[0].field] = max(item.ranked[0].probability, best.get(item.ranked[0].field, 0.0))
+    neighbours = [name.unit for name in names if name.unit and name.dimension == "size"]
+    return TableMapping(
+        table_id=table.table_id,
+        file_name=table.file_name,
+        sheet=table.sheet,
+        kind=table.kind,
+        columns=[_mapping(item, best, book, neighbours, subject) for item in assessed],
+    )
+
+
+def missing_fields(mapping: TableMapping) -> list[str]:
+    """Ids of the required fields that no column of the table provides, in the catalogue's order.
+
+    An application list needs its applications' names only, a connection table its two ends.
+    """
+    provided = {column.field for column in mapping.columns}
+    if mapping.kind == "connections":
+        ends = ("source", "target")
+        return [end for end in ends if provided.isdisjoint({end, f"{end}_ip", f"{end}_application"})]
+    if mapping.kind == "applications":
+        return [field for field in ("application_name",) if field not in provided]
+    return [field.id for field in CATALOG.values() if field.importance == "required" and field.id not in provided]
+
+
+def _assess(
+    column: ColumnProfile, name: ColumnName, book: PhraseBook, subject: Subject | None, prefixes: frozenset[str]
+) -> Assessment:
+    values = profile_values(column.samples)
+    matches = name_matches(name, book, subject, prefixes)
+    refusals = {target: match for target, match in matches.items() if target in unmapped_reasons()}
+    candidates = {
+        field: Candidate(field, _after_values(match.probability, name, values, book.rules[field]), match)
+        for field, match in matches.items()
+        if field not in refusals
+    }
+    if book is inventory_phrases():
+        _add_by_values(candidates, values, trust_in_values(name))
+    ranked = tuple(sorted(candidates.values(), key=lambda candidate: (-candidate.probability, candidate.field)))
+    return Assessment(column, name, values, ranked, _refusal(ranked, refusals))
+
+
+def _refusal(ranked: Sequence[Candidate], refusals: dict[str, NameMatch]) -> str | None:
+    """The reason to map to nothing that says more about the name than the best field does."""
+    if not refusals:
+        return None
+    target = max(sorted(refusals), key=lambda refused: refusals[refused].probability)
+    by_name = ranked[0].match.probability if ranked and ranked[0].match else 0.0
+    return target if refusals[target].probability >= max(by_name, REVIEW_AT) else None
+
+
+def _after_values(probability: float, name: ColumnName, values: ValueProfile, rule: FieldRule) -> float:
+    """The probability after the values and the stated unit (Bayes' rule in odds)."""
+    odds = probability / (1 - probability)
+    if name.dimension in ("size", "percent", "frequency") and rule.dimension != name.dimension:
+        odds *= _UNIT_CONTRADICTS if rule.dimension or name.dimension != "percent" else 1.0
+    elif name.dimension is not None and name.dimension == rule.dimension:
+        odds *= _UNIT_FITS
+    if not values.samples:
+        odds *= _EMPTY
+    else:
+        share = values.share(*rule.kinds)
+        odds *= rule.fit**share * rule.misfit ** (1 - share)
+        odds *= _wrong_type(values, rule)
+    return odds / (1 + odds)
+
+
+def _wrong_type(values: ValueProfile, rule: FieldRule) -> float:
+    for kind, answered_by in (("boolean", "virtual_flag"), ("date", "date"), ("url", "url")):
+        if (
+            values.share(kind) > 0.8
+            and answered_by not in rule.kinds
+            and not (kind == "date" and "version" in rule.kinds)
+        ):
+            return _WRONG_TYPE
+    return 1.0
+
+
+def _add_by_values(candidates: dict[str, Candidate], values: ValueProfile, trust: float) -> None:
+    for kind, field, prior in _BY_VALUES_ALONE:
+        share = values.share(kind)
+        known = candidates.get(field)
+        if share >= 0.8 and (known is None or known.probability < prior * trust):
+            candidates[field] = Candidate(field, prior * share * trust, None)
+
+
+def _mapping(
+    item: Assessment, best: dict[str, float], book: PhraseBook, neighbours: Sequence[str], subject: Subject | None
+) -> ColumnMapping:
+    others = [candidate.field for candidate in item.ranked if candidate.probability >= 0.1]
+    probability, close, rival = _confidence(item.ranked, best)
+    if item.refusal is not None or probability < REVIEW_AT:
+        reason = unmapped_reason(
+            item.column, item.values, unmapped_reasons().get(item.refusal or ""), others[:1], rival
+        )
+        return ColumnMapping(
+            column=item.column.name,
+            field=None,
+            confidence=round(min(probability, REVIEW_AT - 0.01), 3),
+            status="unmapped",
+            reason=reason,
+            alternatives=others[:3],
+        )
+    top = item.ranked[0]
+    rule = book.rules[top.field]
+    unit = source_unit(top.field, rule.dimension, item.name, item.values, neighbours, subject)
+    status: MappingStatus = "accepted" if probability >= ACCEPT_AT else "review"
+    return ColumnMapping(
+        column=item.column.name,
+        field=top.field,
+        confidence=round(probability, 3),
+        status=status,
+        unit=unit.unit if unit else None,
+        reason=mapped_reason(item.column, item.values, top.field, rule, top.match, unit, close, rival),
+        alternatives=[field for field in others if field != top.field][:3],
+    )
+
+
+def _confidence(ranked: Sequence[Candidate], best: dict[str, float]) -> tuple[float, str | None, bool]:
+    """The best candidate's probability, lowered when a second field is as likely or another column fits it better."""
+    if not ranked:
+        return 0.0, None, False
+    top = ranked[0]
+    probability = top.probability
+    close = next((other.field for other in ranked[1:2] if other.probability > 0.92 * top.probability), None)
+    if close is not None:
+        probability *= 0.95
+    rival = best.get(top.field, 0.0) - top.probability > 0.05
+    if rival:
+        probability *= _RIVAL
+    return min(probability, 0.99), close, rival

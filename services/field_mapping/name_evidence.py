@@ -1,0 +1,96 @@
+"""How likely a column's name makes each field, before its values are looked at."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from services.field_mapping.column_names import ColumnName
+from services.field_mapping.lexicon import FieldRule, Subject, residual, subject_limits, vocabulary
+from services.field_mapping.phrase_book import Phrase, PhraseBook
+
+_MISSPELT = 0.93
+_RESTS_ON_PREFIX = 0.93
+_NOT_OF_THIS_SUBJECT = 0.3
+_LATER_IN_SERIES = 0.93
+
+
+@dataclass(frozen=True, slots=True)
+class NameMatch:
+    """The best phrase of a field that a name contains, and the probability it gives."""
+
+    probability: float
+    phrase: Phrase
+
+
+def name_matches(
+    name: ColumnName, book: PhraseBook, subject: Subject | None, prefixes: frozenset[str]
+) -> dict[str, NameMatch]:
+    """The best match of every field (and of every reason to map to nothing) that `name` contains a phrase of.
+
+    A phrase gives its prior probability; every word beside it lowers that, little for words that only repeat what the
+    table is about, much for words such as 'limit' or 'policy' that make it a property of something else.
+    """
+    found: dict[str, NameMatch] = {}
+    limits = subject_limits(subject)
+    for phrase in book.matching(name.words):
+        if phrase.subject is not None and phrase.subject != subject:
+            continue
+        rule = book.rules.get(phrase.target)
+        probability = phrase.strength * _left_over(name, phrase, rule, prefixes)
+        if not limits.modifiers.isdisjoint(name.words):
+            probability *= residual().modifier_weight
+        if phrase.target in limits.fields:
+            probability *= _NOT_OF_THIS_SUBJECT
+        if not phrase.words.isdisjoint(prefixes) and len(name.words) > len(phrase.words):
+            probability *= _RESTS_ON_PREFIX
+        if name.misspelt:
+            probability *= _MISSPELT
+        if name.position > 1:
+            probability *= _LATER_IN_SERIES
+        best = found.get(phrase.target)
+        if best is None or (probability, len(phrase.words)) > (best.probability, len(best.phrase.words)):
+            found[phrase.target] = NameMatch(probability, phrase)
+    return found
+
+
+def common_prefixes(names: Sequence[ColumnName]) -> frozenset[str]:
+    """Words that start most names of a table, such as a vendor's or a class's name: they tell nothing apart."""
+    if len(names) < 5:
+        return frozenset()
+    first = Counter(name.ordered[0] for name in names if len(name.ordered) > 1)
+    return frozenset(word for word, count in first.items() if count >= 0.4 * len(names))
+
+
+def trust_in_values(name: ColumnName) -> float:
+    """How far values may speak against the name: fully when it says nothing known, not at all beside words such as 'gateway'."""
+    weights = residual()
+    if not weights.modifiers.isdisjoint(name.words):
+        return 0.0
+    telling = name.words - weights.neutral - weights.entity
+    return 0.7 if any(word in vocabulary().words and len(word) > 1 for word in telling) else 1.0
+
+
+def _left_over(name: ColumnName, phrase: Phrase, rule: FieldRule | None, prefixes: frozenset[str]) -> float:
+    weight = 1.0
+    for word in name.words - phrase.words:
+        weight *= 0.99 if rule is not None and word in rule.neutral else _weight(word, prefixes)
+    return weight
+
+
+def _weight(word: str, prefixes: frozenset[str]) -> float:
+    weights = residual()
+    if word in prefixes:
+        return 1.0
+    if word in weights.words:
+        return weights.words[word]
+    if word in weights.neutral:
+        return 0.99
+    if word in weights.modifiers:
+        return weights.modifier_weight
+    if word in weights.entity:
+        return weights.entity_weight
+    if len(word) == 1:
+        return 0.9
+    if word in vocabulary().words:
+        return weights.other
+    return weights.unknown_short if len(word) <= 3 else weights.unknown

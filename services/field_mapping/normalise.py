@@ -1,0 +1,318 @@
+"""From the strings of an imported table to typed canonical columns, with every cell that could not be read."""
+
+import ipaddress
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import polars as pl
+
+from contracts.catalog import CATALOG
+from contracts.claim_checks import ROW_NUMBER
+from contracts.discovery import ColumnMapping, TableMapping, TableProfile
+from services.field_mapping.dates import read_dates
+from services.field_mapping.units import factor, read_numbers
+from services.field_mapping.vocabularies import (
+    BOOLEANS,
+    EMPTY_WORDS,
+    IS_VIRTUAL,
+    SPREADSHEET_ERRORS,
+    VOCABULARIES,
+    canonical_values,
+)
+
+# What a number of this field may be, in its canonical unit; anything else is a typing error or a wrong unit.
+PLAUSIBLE: dict[str, tuple[float, float]] = {
+    "cpu_sockets": (1, 256),
+    "cores_per_socket": (1, 512),
+    "cpu_cores": (1, 2048),
+    "cpu_speed_mhz": (100, 10_000),
+    "memory_gb": (1 / 32, 65_536),
+    "memory_used_gb": (0, 65_536),
+    "storage_gb": (0, 16 * 1024**2),
+    "storage_used_gb": (0, 16 * 1024**2),
+    "database_size_gb": (0, 16 * 1024**2),
+    "cpu_utilization_pct": (0, 100),
+    "memory_utilization_pct": (0, 100),
+    "disk_iops": (0, 1e8),
+    "rto": (0, 8_784),
+    "rpo": (0, 8_784),
+    "cost": (0, 1e12),
+    "port": (1, 65_535),
+    "observations": (0, 1e15),
+}
+# Fields of a table of connections, beside the catalogue.
+CONNECTION_TYPES = {
+    **dict.fromkeys(("source", "target", "source_application", "target_application", "process", "protocol"), "string"),
+    **dict.fromkeys(("source_ip", "target_ip"), "ip"),
+    "port": "port",
+    "observations": "integer",
+}
+PROBLEM_SCHEMA = {
+    "row": pl.Int64,
+    "column": pl.String,
+    "field": pl.String,
+    "raw": pl.String,
+    "reason": pl.String,
+    "lost": pl.Boolean,  # the value became null; false for a remark on a value that was kept
+}
+
+_BLANKS = " \t\r\n\x0b\x0c\u00a0\u2007\u202f\u200b\ufeff"
+_OCTET = r"(?:25[0-5]|2[0-4]\d|1?\d?\d)"
+_IPV4 = rf"(?:^|[^0-9.])((?:{_OCTET}\.){{3}}{_OCTET})(?:$|[^0-9.])"
+_NOBODYS_IPV4 = r"^(?:0\.|127\.|169\.254\.|255\.)"
+_MAC = r"((?:[0-9a-f]{2}[:-]){5}[0-9a-f]{2}|[0-9a-f]{4}\.[0-9a-f]{4}\.[0-9a-f]{4}|\b[0-9a-f]{12}\b)"
+
+
+class MappingMismatch(ValueError):
+    """A mapping that cannot be applied to its table; the message says which column and why."""
+
+
+@dataclass(frozen=True)
+class SourceTable:
+    """One imported table: what it looks like, what its columns mean, and its rows as strings beside `_row`."""
+
+    profile: TableProfile
+    mapping: TableMapping
+    frame: pl.DataFrame
+
+
+@dataclass(frozen=True)
+class NormalisedTable:
+    """`_row` and one typed column for each mapped field, and the cells that could not be read (`PROBLEM_SCHEMA`)."""
+
+    frame: pl.DataFrame
+    problems: pl.DataFrame
+
+
+def accepted(mapping: TableMapping) -> list[ColumnMapping]:
+    """The decided columns, most confident first and then in the file's order."""
+    decided = [column for column in mapping.columns if column.status == "accepted" and column.field is not None]
+    return sorted(decided, key=lambda column: -column.confidence)
+
+
+def clean(raw: pl.Series) -> pl.Series:
+    """Text without surrounding blanks; null where it only says that there is no value."""
+    text = raw.str.strip_chars(_BLANKS)
+    return text.set(text.str.to_lowercase().is_in(list(EMPTY_WORDS)), None)
+
+
+def normalise_table(table: SourceTable) -> NormalisedTable:
+    """Read every accepted column in its field's type; several columns of one field give its first filled value.
+
+    Raises `MappingMismatch` for a column that the table does not have, an unknown field or a unit of something else.
+    """
+    fields: dict[str, list[pl.Series]] = {}
+    problems: list[pl.DataFrame] = []
+    rows = table.frame[ROW_NUMBER]
+    for column in accepted(table.mapping):
+        field = column.field or ""
+        kind = _checked_type(table, column)
+        values, reasons, remark = _read_column(table.frame[column.column], column, kind)
+        fields.setdefault(field, []).append(values)
+        problems.extend(_problems(rows, table.frame[column.column], column, reasons, remark))
+    frame = pl.DataFrame({ROW_NUMBER: rows}).with_columns(
+        pl.select(pl.coalesce([pl.lit(part) for part in parts]).alias(field)).to_series()
+        if len(parts) > 1
+        else parts[0].alias(field)
+        for field, parts in fields.items()
+    )
+    if {"cpu_sockets", "cores_per_socket"} <= fields.keys():
+        product = pl.col("cpu_sockets") * pl.col("cores_per_socket")
+        frame = frame.with_columns(cpu_cores=pl.coalesce("cpu_cores", product) if "cpu_cores" in fields else product)
+    return NormalisedTable(frame, pl.concat(problems) if problems else pl.DataFrame(schema=PROBLEM_SCHEMA))
+
+
+def field_types(kind: str) -> dict[str, str]:
+    """The fields a table of this kind can be mapped to, each with its type."""
+    return CONNECTION_TYPES if kind == "connections" else {field.id: field.type for field in CATALOG.values()}
+
+
+def _checked_type(table: SourceTable, column: ColumnMapping) -> str:
+    where = f"{table.profile.file_name}{f' [{table.profile.sheet}]' if table.profile.sheet else ''}, column {column.column!r}"
+    kind = field_types(table.profile.kind).get(column.field or "")
+    if kind is None:
+        raise MappingMismatch(
+            f"{where}: {column.field!r} is not a field of {table.profile.kind}. Choose one of the catalogue."
+        )
+    if column.column not in table.frame.columns:
+        raise MappingMismatch(f"{where}: the table has no such column. Map the file again.")
+    canonical = CATALOG[column.field].unit if column.field in CATALOG else None
+    if canonical and factor(column.unit, canonical) is None:
+        raise MappingMismatch(
+            f"{where}: the unit {column.unit!r} does not convert to {canonical}. Correct it, or leave it empty."
+        )
+    return kind
+
+
+def _read_column(raw: pl.Series, column: ColumnMapping, kind: str) -> tuple[pl.Series, pl.Series | None, str | None]:
+    """Values, reasons for the unreadable ones, and a value whose reading is a guess.
+
+    Columns that repeat themselves are read once for each different value.
+    """
+    head = raw.head(2_000)
+    if head.n_unique() * 2 > head.len():
+        return _read(raw, column, kind)
+    distinct = raw.unique()
+    values, reasons, remark = _read(distinct, column, kind)
+    lookup = pl.DataFrame({"raw": distinct, "value": values, "reason": reasons})
+    joined = pl.DataFrame({"raw": raw}).join(lookup, on="raw", how="left", maintain_order="left", nulls_equal=True)
+    return joined["value"], None if reasons is None or not reasons.count() else joined["reason"], remark
+
+
+def _read(raw: pl.Series, column: ColumnMapping, kind: str) -> tuple[pl.Series, pl.Series | None, str | None]:
+    text, field, remark = clean(raw), column.field or "", None
+    broken = None
+    if text.str.starts_with("#").any():
+        broken = text.str.to_lowercase().is_in(list(SPREADSHEET_ERRORS))
+        text = text.set(broken, None)
+    reader = _READERS.get(kind)
+    if kind in {"integer", "number", "duration"}:
+        values, reasons = _quantities(text, field, kind, column.unit)
+    elif kind in {"date", "datetime"}:
+        read, remark = read_dates(text)
+        values, reasons = read["value"].cast(pl.Date if kind == "date" else pl.Datetime("us")), read["reason"]
+    elif kind == "boolean":
+        values, reasons = _booleans(text, column)
+    elif reader is not None:
+        values, reasons = reader(text)
+    elif field in VOCABULARIES:
+        known = canonical_values(text, VOCABULARIES[field])
+        values, reasons = known.zip_with(known.is_not_null(), text), None
+    elif field in {"hostname", "fqdn"}:
+        values = text.set(text.str.contains(r"(?i)^localhost(?:\.|$)"), None)
+        reasons = _unread(text, values, "every machine calls itself localhost")
+    else:
+        values, reasons = text, None
+    if broken is not None and broken.any():
+        reasons = (_no_reasons(text) if reasons is None else reasons).set(broken, "a spreadsheet formula that failed")
+    return values, reasons, remark
+
+
+def _no_reasons(text: pl.Series) -> pl.Series:
+    return pl.Series([None], dtype=pl.String).new_from_index(0, text.len())
+
+
+def _unread(text: pl.Series, values: pl.Series, reason: str) -> pl.Series:
+    """`reason` for every text that has no value."""
+    return _no_reasons(text).set(text.is_not_null() & values.is_null(), reason)
+
+
+def _quantities(text: pl.Series, field: str, kind: str, unit: str | None) -> tuple[pl.Series, pl.Series]:
+    """Numbers within what is plausible for the field, in its unit."""
+    canonical = (CATALOG[field].unit if field in CATALOG else None) or "count"
+    low, high = PLAUSIBLE.get(field, (float("-inf"), float("inf")))
+    value = pl.col("value")
+    problem = (
+        pl.when(value < 0)
+        .then(pl.lit("negative, so a placeholder for a value that is not known"))
+        .when(~value.is_between(low, high))
+        .then(
+            pl.format(
+                "{} {} is outside {} to {}",
+                value.round(3),
+                pl.lit(canonical),
+                pl.lit(f"{low:,g}"),
+                pl.lit(f"{high:,.0f}"),
+            )
+        )
+    )
+    if kind == "integer":
+        problem = problem.when(value != value.round()).then(pl.lit("not a whole number"))
+    frame = read_numbers(text, canonical, unit).with_columns(reason=pl.coalesce("reason", problem.otherwise(None)))
+    kept = pl.when(pl.col("reason").is_null()).then(value).cast(pl.Int64 if kind == "integer" else pl.Float64)
+    frame = frame.with_columns(kept)
+    return frame["value"], frame["reason"]
+
+
+def _booleans(text: pl.Series, column: ColumnMapping) -> tuple[pl.Series, pl.Series]:
+    spellings = IS_VIRTUAL if column.field == "is_virtual" else BOOLEANS
+    if column.field == "is_virtual" and re.search("physical|physisch|bare.?metal", column.column, re.IGNORECASE):
+        # A column that asks "is it physical?" answers with the opposite.
+        opposite = {"true": "false", "false": "true"}
+        spellings = {**spellings, **{word: opposite[meaning] for word, meaning in BOOLEANS.items()}}
+    values = canonical_values(text, spellings) == "true"
+    return values, _unread(text, values, "neither yes nor no")
+
+
+def _ports(text: pl.Series) -> tuple[pl.Series, pl.Series]:
+    values = text.str.extract(r"(?:^|\D)(\d{1,5})(?:\D|$)").cast(pl.Int64)
+    low, high = PLAUSIBLE["port"]
+    values = values.set(~values.is_between(low, high), None)
+    return values, _unread(text, values, "not a port from 1 to 65535")
+
+
+def _ip_addresses(text: pl.Series) -> tuple[pl.Series, pl.Series]:
+    """The primary address of each cell: its first IPv4 one that is neither loopback nor link-local, else any other."""
+    first = text.str.extract(_IPV4)
+    settled = first.is_not_null() & ~first.str.contains(_NOBODYS_IPV4)
+    rest = text.set(settled, None)
+    addresses = {cell: _any_address(cell) for cell in rest.drop_nulls().unique()}
+    values = first.zip_with(settled, rest.replace_strict(addresses, default=None, return_dtype=pl.String))
+    return values, _unread(text, values, "no IP address")
+
+
+def _any_address(cell: str) -> str | None:
+    found = []
+    for word in re.split(r"[\s,;|\[\]()'\"]+", cell):
+        try:
+            found.append(ipaddress.ip_address(word.split("/")[0].split("%")[0]))
+        except ValueError:
+            continue
+    usable = [
+        address for address in found if not (address.is_loopback or address.is_link_local or address.is_unspecified)
+    ]
+    chosen = next((address for address in usable if address.version == 4), None) or next(iter(usable or found), None)
+    return str(chosen) if chosen else None
+
+
+def _mac_addresses(text: pl.Series) -> tuple[pl.Series, pl.Series]:
+    """The first hardware address of each cell as aa:bb:cc:dd:ee:ff; the all-zero one is none."""
+    digits = text.str.to_lowercase().str.extract(_MAC).str.replace_all(r"[:.-]", "")
+    digits = digits.set(digits == "0" * 12, None)
+    values = digits.str.replace(r"^(..)(..)(..)(..)(..)(..)$", "$1:$2:$3:$4:$5:$6")
+    return values, _unread(text, values, "no hardware address")
+
+
+def _lists(text: pl.Series) -> tuple[pl.Series, pl.Series | None]:
+    """Entries separated by "; ", each once, in their order."""
+    entries = text.str.strip_chars("[]").str.replace_all(r"\s*[;,|\n]\s*", ";").str.split(";")
+    entry = pl.element()
+    return entries.list.eval(entry.filter(entry != "").unique(maintain_order=True)).list.join("; "), None
+
+
+_READERS: dict[str, Callable[[pl.Series], tuple[pl.Series, pl.Series | None]]] = {
+    "ip": _ip_addresses,
+    "mac": _mac_addresses,
+    "list": _lists,
+    "port": _ports,
+}
+
+
+def _problems(
+    rows: pl.Series, raw: pl.Series, column: ColumnMapping, reasons: pl.Series | None, remark: str | None
+) -> list[pl.DataFrame]:
+    found = []
+    if reasons is not None and reasons.count():
+        found.append((reasons.is_not_null(), reasons, True))
+    if remark is not None:
+        example = (raw.str.strip_chars(_BLANKS) == remark).arg_true().head(1)
+        text = "day and month could be the other way round, and nothing in the column decides; read as month/day"
+        found.append(
+            (
+                pl.Series(range(raw.len())).is_in(example.to_list()),
+                pl.Series([text]).new_from_index(0, raw.len()),
+                False,
+            )
+        )
+    return [
+        pl.DataFrame({"row": rows.filter(where), "raw": raw.filter(where), "reason": reason.filter(where)}).select(
+            "row",
+            pl.lit(column.column).alias("column"),
+            pl.lit(column.field).alias("field"),
+            "raw",
+            "reason",
+            pl.lit(lost).alias("lost"),
+        )
+        for where, reason, lost in found
+    ]

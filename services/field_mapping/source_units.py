@@ -1,0 +1,105 @@
+"""The unit of the bare numbers of a size, speed or duration column: from its name, its values, its neighbours or its range."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from services.field_mapping.column_names import DIMENSIONS, UNITS, ColumnName
+from services.field_mapping.lexicon import Subject
+from services.field_mapping.value_patterns import ValueProfile
+
+_FRENCH_UNITS = {"ko": "KB", "mo": "MB", "go": "GB", "to": "TB"}
+_SPOKEN = {
+    "bytes": "bytes", "KB": "kilobytes", "MB": "megabytes", "MiB": "mebibytes", "GB": "gigabytes", "GiB": "gibibytes", "TB": "terabytes", "TiB": "tebibytes",
+    "Hz": "hertz", "MHz": "megahertz", "GHz": "gigahertz", "seconds": "seconds", "minutes": "minutes", "hours": "hours", "days": "days",
+}  # fmt: skip
+_MEMORY = frozenset({"memory_gb", "memory_used_gb"})
+
+
+@dataclass(frozen=True, slots=True)
+class SourceUnit:
+    """A unit and where it is known from, as the end of a sentence."""
+
+    unit: str
+    because: str
+
+
+def source_unit(
+    field: str,
+    dimension: str | None,
+    name: ColumnName,
+    values: ValueProfile,
+    neighbours: Sequence[str],
+    subject: Subject | None,
+) -> SourceUnit | None:
+    """The unit that a bare number of the column has; None for fields that are not a size, speed or duration.
+
+    `neighbours` are the size units that other columns of the table state in their names.
+    """
+    if dimension not in ("size", "frequency", "duration"):
+        return None
+    if name.unit is not None and name.dimension == dimension and name.unit != "Hz":
+        return SourceUnit(name.unit, f"its name states {_SPOKEN[name.unit]}")
+    stated = Counter(
+        unit for text in values.units if (unit := _known_unit(text)) and DIMENSIONS[unit] == dimension and unit != "Hz"
+    )
+    if stated:
+        unit = stated.most_common(1)[0][0]
+        return SourceUnit(unit, f"its values state {_SPOKEN[unit]}")
+    if dimension == "frequency":
+        unit = "GHz" if 0 < values.middle < 20 else "MHz"
+    elif dimension == "duration":
+        unit = "hours"
+    elif field in _MEMORY:
+        unit = _memory_unit(values, subject)
+    else:
+        unit = _storage_unit(values, neighbours)
+    if not values.numbers:
+        return SourceUnit(unit, f"{_SPOKEN[unit]} are assumed")
+    return SourceUnit(
+        unit, f"{value_range(values)} {'are' if len(set(values.numbers)) > 1 else 'is'} typical of {_SPOKEN[unit]}"
+    )
+
+
+def value_range(values: ValueProfile) -> str:
+    """'the values 4,096 to 65,536', or 'the value 8'."""
+    low, high = min(values.numbers), max(values.numbers)
+    return f"the values {_written(low)} to {_written(high)}" if low != high else f"the value {_written(low)}"
+
+
+def _written(number: float) -> str:
+    return (
+        f"{number:,.0f}" if number == int(number) or abs(number) >= 1000 else f"{number:,.2f}".rstrip("0").rstrip(".")
+    )
+
+
+def _known_unit(text: str) -> str | None:
+    return UNITS.get(text.lower()) or _FRENCH_UNITS.get(text.lower())
+
+
+def _memory_unit(values: ValueProfile, subject: Subject | None) -> str:
+    """Machines have between 1 GB and a few TB: whichever unit puts the middle value there."""
+    if not values.numbers:
+        return "GB"
+    middle, smallest = values.middle, min(values.numbers)
+    if middle >= 2**29:
+        return "bytes"
+    # A host may well have 3 TB, that is 3,145,728 MB; a smaller machine with such a number counts kilobytes.
+    if middle >= (12_000_000 if subject == "host" else 3_500_000):
+        return "KB"
+    return "MB" if middle > 1024 or (smallest >= 256 and middle >= 512) else "GB"
+
+
+def _storage_unit(values: ValueProfile, neighbours: Sequence[str]) -> str:
+    """Disks have between 20 GB and some 100 TB; a table's other sizes are the better guide where they fit."""
+    if not values.numbers:
+        return neighbours[0] if neighbours else "GB"
+    middle = values.middle
+    if middle >= 2**32:
+        return "bytes"
+    if middle >= 20_000:
+        return "KB" if middle >= 2e8 else "MB"
+    whole = all(number == int(number) for number in values.numbers)
+    if not whole and max(values.numbers) < 20:
+        return "TB"
+    return "GB"

@@ -1,0 +1,123 @@
+"""Excel workbooks as tables: every visible sheet that holds one."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import NoReturn
+
+import fastexcel
+import polars as pl
+
+from contracts.claim_checks import ROW_NUMBER
+from contracts.envelope import Problem
+from services.field_mapping.header import find_header
+from services.field_mapping.read_table import FileRejected, ReadLimits, ReadTable, at_most, reject
+from services.field_mapping.table_cleaning import clean_table
+from services.field_mapping.workbook_check import SheetContent, broken_workbook, check_workbook
+
+_HEAD_ROWS = 200
+_MIDNIGHT = r"^\d{4}-\d\d-\d\d 00:00:00$"
+_DATE_TIME = r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d+)?$"
+# Excel counts days from the end of 1899, so a bare time of day comes as a moment of its day zero.
+_DAY_ZERO = r"^1899-12-3[01] "
+
+
+def read_workbook(path: Path, file_name: str, kind: str, limits: ReadLimits) -> list[ReadTable]:
+    """The tables of a workbook in the order of its sheets; `kind` is `xlsx` or `xls`.
+
+    Raises `FileRejected` when a sheet is too large or when no sheet holds a table: `empty_file`, `no_rows`,
+    `no_header`, or one of the codes of `check_workbook`.
+    """
+    contents = check_workbook(path, file_name, limits) if kind == "xlsx" else None
+    tables: list[ReadTable] = []
+    refused: list[Problem] = []
+    try:
+        reader = fastexcel.read_excel(path)
+        for sheet in reader.sheet_names:
+            if contents is not None and sheet not in contents:
+                continue
+            found = _read_sheet(reader, sheet, contents[sheet] if contents else SheetContent(), file_name)
+            if isinstance(found, ReadTable):
+                tables.append(found)
+            elif found is not None:
+                refused.append(found)
+    except fastexcel.FastExcelError as error:
+        broken_workbook(file_name, str(error).partition("\n")[0])
+    if not tables:
+        _reject_all(refused, file_name)
+    return _with_unread_sheets(tables, refused, file_name)
+
+
+def _read_sheet(
+    reader: fastexcel.ExcelReader, sheet: str, content: SheetContent, file_name: str
+) -> ReadTable | Problem | None:
+    """The table of a sheet, why it holds none, or None for an empty or hidden one."""
+    # Not skipping empty rows at the top keeps row numbers those of the sheet.
+    loaded = reader.load_sheet(sheet, header_row=None, skip_rows=0, dtypes="string")
+    if loaded.visible != "visible" or loaded.width == 0 or loaded.height == 0:
+        return None
+    first_column = loaded.available_columns()[0].absolute_index
+    raw = loaded.to_polars()
+    raw = _with_errors(raw, content, first_column)
+    header = find_header([["" if cell is None else cell for cell in row] for row in raw.head(_HEAD_ROWS).rows()])
+    if header is None:
+        detail = (
+            f"The first full row of sheet '{sheet}' holds values, not column names. Add a row that names the columns."
+        )
+        return Problem(code="no_header", detail=detail, file_name=file_name, row=1)
+    header_row = header.index + 1
+    body = _readable_dates(raw.slice(header_row))
+    numbers = pl.int_range(header_row + 1, header_row + 1 + body.height, dtype=pl.Int64)
+    body = body.select(numbers.alias(ROW_NUMBER), pl.all())
+    frame, problems = clean_table(body, header.cells, file_name)
+    if frame.is_empty():
+        detail = (
+            f"Sheet '{sheet}' has a header in row {header_row} but no rows below it. Export it again with its rows."
+        )
+        return Problem(code="no_rows", detail=detail, file_name=file_name, row=header_row)
+    return ReadTable(sheet, header_row, frame, at_most(problems, file_name))
+
+
+def _with_errors(raw: pl.DataFrame, content: SheetContent, first_column: int) -> pl.DataFrame:
+    for column, errors in content.errors.items():
+        series = raw.to_series(column - first_column)
+        raw = raw.with_columns(series.scatter(list(errors), list(errors.values())))
+    return raw
+
+
+def _readable_dates(body: pl.DataFrame) -> pl.DataFrame:
+    """Dates without their midnight where a whole column is dates, and times of day without Excel's day zero."""
+    changed = []
+    for column in body.iter_columns():
+        if column.str.starts_with("1899-12-3").any():
+            column = column.str.replace(_DAY_ZERO, "")
+        if column.str.ends_with(" 00:00:00").any():
+            moments = column.filter(column.str.contains(_DATE_TIME))
+            if moments.str.contains(_MIDNIGHT).all():
+                column = column.str.replace(r"^(\d{4}-\d\d-\d\d) 00:00:00$", "$1")
+        changed.append(column)
+    return pl.DataFrame(changed)
+
+
+def _reject_all(refused: list[Problem], file_name: str) -> NoReturn:
+    """Say why no sheet holds a table: rows without a header tell more than a header without rows."""
+    for code in ("no_header", "no_rows"):
+        for problem in refused:
+            if problem.code == code:
+                raise FileRejected(problem)
+    reject(
+        "empty_file", file_name, "No visible sheet of the workbook has a value in it. Upload the one with the table."
+    )
+
+
+def _with_unread_sheets(tables: list[ReadTable], refused: list[Problem], file_name: str) -> list[ReadTable]:
+    """Beside real tables a sheet with one column is a note or a legend; the first table tells what was not read."""
+    wide = [table for table in tables if table.frame.width > 2]
+    notes = [
+        f"Sheet '{table.sheet}' has a single column and was taken for a note beside the tables."
+        for table in tables
+        if wide and table.frame.width <= 2
+    ]
+    notes += [problem.detail for problem in refused if problem.code == "no_header"]
+    unread = [Problem(code="sheet_not_read", detail=note, file_name=file_name) for note in notes]
+    first, *others = wide or tables
+    return [replace(first, problems=at_most([*unread, *first.problems], file_name)), *others]

@@ -1,0 +1,38 @@
+"""What other systems may send on the exchange `external`, and how it is let in."""
+
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from contracts.discovery import DiscoveryRequested
+from contracts.envelope import Event, Tenant, uuid7
+from services.chassis.bus.external import Refused
+from services.gateway.discovery_start import with_files
+from services.gateway.handlers import service
+from services.gateway.keys import engagement_exists, key_name
+
+# One line an event that outsiders may send.
+ADMITTED: dict[str, type[DiscoveryRequested]] = {DiscoveryRequested.type_name: DiscoveryRequested}
+
+
+@service.on_external
+async def admit(message: dict[str, Any], api_key: str | None, session: AsyncSession) -> list[Event]:
+    """The internal events that an external CloudEvent becomes.
+
+    Raises `Refused`, `NotFound` or `pydantic.ValidationError`: the message is then dead-lettered with that reason.
+    """
+    if await key_name(session, api_key) is None:
+        raise Refused("unknown_api_key", "The message has no valid API key in its header x-api-key.")
+    event_class = ADMITTED.get(str(message.get("type")))
+    if event_class is None:
+        raise Refused("event_not_admitted", f"Other systems may send {', '.join(ADMITTED)}, not {message.get('type')}.")
+    tenant = Tenant.model_validate(
+        {"client_account_id": message.get("clientaccountid"), "engagement_id": message.get("engagementid")}
+    )
+    if not await engagement_exists(session, tenant):
+        raise Refused("unknown_tenant", f"There is no engagement {tenant.engagement_id} of this client account.")
+    data = message.get("data") or {}
+    request = event_class.model_validate(
+        {**data, "files": [], "tenant": tenant, "flow_id": message.get("flowid") or uuid7()}
+    )
+    return [await with_files(session, request)]

@@ -1,0 +1,56 @@
+"""The gateway: REST in front, the read model behind, and the door for events of other systems."""
+
+from uuid import NAMESPACE_URL, uuid5
+
+from fastapi import FastAPI
+from sqlalchemy.dialects.postgresql import insert
+
+from contracts import rest
+from contracts.envelope import Tenant
+from services.chassis.health import health_routes
+from services.chassis.runtime import Runtime
+from services.gateway import admission, projections
+from services.gateway.handlers import service
+from services.gateway.keys import remember_bootstrap_key
+from services.gateway.problems import install_problem_details
+from services.gateway.routes import approvals, flows, imports, inventory, operations, reports
+from services.gateway.tables import Engagement
+
+__all__ = ["DEFAULT_TENANT", "admission", "create_api", "projections", "service", "welcome"]
+
+# The tenant of requests that name none: what a single consultant works in.
+DEFAULT_TENANT = Tenant(
+    client_account_id=uuid5(NAMESPACE_URL, "urn:ai-modernize:client:default"),
+    engagement_id=uuid5(NAMESPACE_URL, "urn:ai-modernize:engagement:default"),
+)
+JSON_BODY_BYTES = 1024**2
+
+
+async def welcome(runtime: Runtime) -> None:
+    """Make what an empty installation needs: the bootstrap key and the default engagement."""
+    await remember_bootstrap_key(runtime)
+    row = {"client_name": "Default client", "engagement_name": "Default engagement"}
+    async with runtime.database.transaction(DEFAULT_TENANT) as session:
+        await session.execute(insert(Engagement).values(row).on_conflict_do_nothing())
+
+
+def create_api(runtime: Runtime) -> FastAPI:
+    """The REST interface of a running gateway."""
+    app = FastAPI(
+        title="AI Modernize",
+        summary="From a messy inventory export to an approved, explained, wave-by-wave cloud migration plan",
+        version="1",
+        max_body_size=JSON_BODY_BYTES,
+        telemetry=runtime.telemetry.for_fastapi(),
+        responses={
+            "4XX": {"model": rest.ProblemDetails, "description": "What is wrong with the request, and what to do"},
+            "5XX": {"model": rest.ProblemDetails, "description": "A fault of the platform"},
+        },
+    )
+    app.state.runtime = runtime
+    app.state.default_tenant = DEFAULT_TENANT
+    install_problem_details(app)
+    app.include_router(health_routes(runtime))
+    for module in (imports, flows, approvals, inventory, reports, operations):
+        app.include_router(module.router, prefix="/api/v1")
+    return app

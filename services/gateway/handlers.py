@@ -1,0 +1,132 @@
+"""The read model: what the other services say is shown to people, newest revision first."""
+
+from uuid import NAMESPACE_URL, UUID, uuid5
+
+from sqlalchemy import update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from contracts.discovery import FieldMappingCompleted, InventoryRequested
+from contracts.envelope import Event
+from contracts.flows import ApprovalRequested, FlowUpdated, WorkProgressed
+from contracts.operations import AuditVerificationCompleted, EventDeadLettered
+from contracts.planning import ReportCompleted
+from services.chassis.service import Service
+from services.gateway.tables import (
+    Approval,
+    AuditVerification,
+    DeadLetter,
+    Flow,
+    Mappings,
+    ReportFile,
+    Tables,
+)
+
+service = Service(Tables.metadata)
+
+
+def flow_of(event: Event) -> UUID:
+    """The flow an event belongs to; raises `ValueError` where it says none."""
+    if event.flow_id is None:
+        raise ValueError(f"{event.type_name} {event.id} belongs to no flow")
+    return event.flow_id
+
+
+@service.on
+async def show_flow(event: FlowUpdated, session: AsyncSession) -> None:
+    """Keep the newest revision of a flow."""
+    row = {
+        "flow_id": flow_of(event),
+        "flow_type": event.flow_type,
+        "revision": event.revision,
+        "status": event.status,
+        "current_phase": event.current_phase,
+        "phases": [phase.model_dump(mode="json") for phase in event.phases],
+        "progress": None,
+        "waits_for": event.waits_for,
+        "waits_until": event.waits_until,
+        "problem": event.problem.model_dump(mode="json") if event.problem else None,
+        "parent_flow_id": event.parent_flow_id,
+        "created_at": event.created_at,
+        "updated_at": event.time,
+    }
+    statement = insert(Flow).values(row)
+    await session.execute(
+        statement.on_conflict_do_update(
+            index_elements=["client_account_id", "engagement_id", "flow_id"],
+            set_=row,
+            where=Flow.revision < statement.excluded.revision,
+        )
+    )
+
+
+@service.on
+async def show_progress(event: WorkProgressed, session: AsyncSession) -> None:
+    """Show how far the work of a flow's current phase is."""
+    progress = {"done": event.done, "total": event.total, "message": event.message}
+    phase = (event.step or "").partition(":")[0]
+    await session.execute(
+        update(Flow).where(Flow.flow_id == event.flow_id, Flow.current_phase == phase).values(progress=progress)
+    )
+
+
+@service.on
+async def show_approval(event: ApprovalRequested, session: AsyncSession) -> None:
+    """Put a task before the people who may decide it."""
+    row = {
+        "task_id": event.task_id,
+        "flow_id": flow_of(event),
+        "kind": event.kind,
+        "title": event.title,
+        "details": event.details,
+        "expires_at": event.expires_at,
+    }
+    await session.execute(insert(Approval).values(row).on_conflict_do_nothing())
+
+
+@service.on
+async def show_mappings(event: FieldMappingCompleted | InventoryRequested, session: AsyncSession) -> None:
+    """Show how the columns are mapped: as proposed, until the flow goes on with what was decided."""
+    row = {
+        "flow_id": flow_of(event),
+        "decided": isinstance(event, InventoryRequested),
+        "mappings": [mapping.model_dump(mode="json") for mapping in event.mappings],
+    }
+    key = ["client_account_id", "engagement_id", "flow_id"]
+    statement = insert(Mappings).values(row)
+    keep_decision = ~Mappings.decided | statement.excluded.decided
+    await session.execute(statement.on_conflict_do_update(index_elements=key, set_=row, where=keep_decision))
+
+
+@service.on
+async def show_report(event: ReportCompleted, session: AsyncSession) -> None:
+    """Offer the report's files for download."""
+    rows = [
+        {"flow_id": flow_of(event), "format": name, "file": file.model_dump(mode="json")}
+        for name, file in event.files.items()
+    ]
+    await session.execute(insert(ReportFile).values(rows).on_conflict_do_nothing())
+
+
+@service.on
+async def show_dead_letter(event: EventDeadLettered, session: AsyncSession) -> None:
+    """List an event that was set aside; one that comes back after a replay is open again."""
+    row = {
+        "dead_letter_id": uuid5(NAMESPACE_URL, f"{event.queue}#{event.event_id}"),
+        **event.model_dump(include=set(event.data_fields())),
+        "status": "open",
+        "dead_lettered_at": event.time,
+    }
+    key = ["client_account_id", "engagement_id", "dead_letter_id"]
+    await session.execute(insert(DeadLetter).values(row).on_conflict_do_update(index_elements=key, set_=row))
+
+
+@service.on
+async def show_verification(event: AuditVerificationCompleted, session: AsyncSession) -> None:
+    """Show what the check of the audit log found."""
+    values = event.model_dump(include={"valid", "entries", "head", "broken_at", "detail"})
+    await session.execute(
+        update(AuditVerification)
+        .where(AuditVerification.verification_id == event.verification_id)
+        .values(status="done", **values)
+    )

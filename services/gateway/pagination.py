@@ -1,0 +1,49 @@
+"""Lists by cursor: stable while rows come and go, and as fast on the last page as on the first."""
+
+import base64
+import binascii
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import Depends, Query
+from sqlalchemy import ColumnElement, Select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.chassis.errors import BadRequest
+
+Limit = Annotated[int, Query(ge=1, le=500, description="Items on a page")]
+
+
+class Paging:
+    """The page that was asked for."""
+
+    def __init__(
+        self,
+        limit: Limit = 50,
+        cursor: Annotated[str | None, Query(description="`next_cursor` of the page before")] = None,
+    ) -> None:
+        self.limit = limit
+        self.cursor = cursor
+
+    async def fetch(
+        self, session: AsyncSession, statement: Select[Any], key: ColumnElement[Any]
+    ) -> tuple[list[Any], str | None]:
+        """The rows of this page in the order of `key`, a unique column, and the cursor of the next page."""
+        if self.cursor is not None:
+            statement = statement.where(key > _decoded(self.cursor, key))
+        rows = list((await session.execute(statement.order_by(key).limit(self.limit + 1))).scalars())
+        if len(rows) <= self.limit:
+            return rows, None
+        last = getattr(rows[self.limit - 1], str(key.key))  # type: ignore[attr-defined]  # every mapped column has one
+        return rows[: self.limit], base64.urlsafe_b64encode(str(last).encode()).decode()
+
+
+def _decoded(cursor: str, key: ColumnElement[Any]) -> Any:
+    try:
+        value = base64.urlsafe_b64decode(cursor.encode()).decode()
+        return UUID(value) if key.type.python_type is UUID else key.type.python_type(value)
+    except (ValueError, binascii.Error) as error:
+        raise BadRequest("bad_cursor", "The cursor is not one that this list gave. Begin without a cursor.") from error
+
+
+Page = Annotated[Paging, Depends()]

@@ -1,0 +1,264 @@
+"""The gateway's tables: tenants and keys, uploads, and the read model that the other services' events fill."""
+
+from datetime import datetime
+from typing import Any, ClassVar
+from uuid import UUID
+
+from sqlalchemy import JSON, BigInteger, DateTime, Index, Text, text
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from services.chassis.tables import ServiceMetaData
+from services.chassis.tenancy import TenantRow
+
+
+class Tables(DeclarativeBase):
+    """The tables of this service."""
+
+    metadata = ServiceMetaData("gateway")
+    type_annotation_map: ClassVar[dict[Any, Any]] = {
+        dict[str, Any]: JSON(none_as_null=True),
+        list[Any]: JSON(none_as_null=True),
+        datetime: DateTime(timezone=True),
+        str: Text,
+    }
+
+
+class Engagement(TenantRow, Tables):
+    """A tenant that exists."""
+
+    __tablename__ = "engagements"
+
+    client_name: Mapped[str]
+    engagement_name: Mapped[str]
+
+
+class ApiKey(TenantRow, Tables):
+    """A key of the platform's tenant: only its digest is kept."""
+
+    __tablename__ = "api_keys"
+
+    digest: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str]
+
+
+class Upload(TenantRow, Tables):
+    """A file that arrived."""
+
+    __tablename__ = "uploads"
+
+    import_id: Mapped[UUID] = mapped_column(primary_key=True)
+    file_name: Mapped[str]
+    size_bytes: Mapped[int] = mapped_column(BigInteger)
+    sha256: Mapped[str]
+    file: Mapped[dict[str, Any]]
+    uploaded_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
+
+
+class Flow(TenantRow, Tables):
+    """A flow as its newest `flow.updated` tells it."""
+
+    __tablename__ = "flows"
+    __table_args__ = (Index(None, "client_account_id", "engagement_id", "parent_flow_id"),)
+
+    flow_id: Mapped[UUID] = mapped_column(primary_key=True)
+    flow_type: Mapped[str]
+    revision: Mapped[int]
+    status: Mapped[str]
+    current_phase: Mapped[str | None]
+    phases: Mapped[list[Any]]
+    progress: Mapped[dict[str, Any] | None]
+    waits_for: Mapped[str | None]
+    waits_until: Mapped[datetime | None]
+    problem: Mapped[dict[str, Any] | None]
+    parent_flow_id: Mapped[UUID | None]
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
+
+
+class Approval(TenantRow, Tables):
+    """A human task; the first decision that finds it pending wins."""
+
+    __tablename__ = "approvals"
+
+    task_id: Mapped[UUID] = mapped_column(primary_key=True)
+    flow_id: Mapped[UUID]
+    kind: Mapped[str]
+    title: Mapped[str]
+    details: Mapped[dict[str, Any]]
+    status: Mapped[str] = mapped_column(server_default="pending")
+    expires_at: Mapped[datetime | None]
+    decided_by: Mapped[str | None]
+    decided_at: Mapped[datetime | None]
+    comment: Mapped[str | None]
+
+
+class Mappings(TenantRow, Tables):
+    """The mapping of a discovery's columns, as proposed or as decided."""
+
+    __tablename__ = "mappings"
+
+    flow_id: Mapped[UUID] = mapped_column(primary_key=True)
+    decided: Mapped[bool]
+    mappings: Mapped[list[Any]]
+
+
+class Asset(TenantRow, Tables):
+    """An asset of a discovery."""
+
+    __tablename__ = "assets"
+
+    flow_id: Mapped[UUID] = mapped_column(primary_key=True)
+    asset_uid: Mapped[UUID] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    asset_type: Mapped[str | None]
+    environment: Mapped[str | None]
+    operating_system: Mapped[str | None]
+    os_version: Mapped[str | None]
+    ip_address: Mapped[str | None]
+    application_name: Mapped[str | None]
+    criticality: Mapped[str | None]
+    datacenter: Mapped[str | None]
+    lifecycle_status: Mapped[str | None]
+    cpu_cores: Mapped[int | None] = mapped_column(BigInteger)
+    memory_gb: Mapped[float | None]
+    storage_gb: Mapped[float | None]
+    attributes: Mapped[dict[str, Any]]
+    source_rows: Mapped[str]
+
+
+class RejectedRow(TenantRow, Tables):
+    """A row of a discovery's files that no asset could be made of."""
+
+    __tablename__ = "rejected_rows"
+
+    flow_id: Mapped[UUID] = mapped_column(primary_key=True)
+    number: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    file_name: Mapped[str]
+    sheet: Mapped[str | None]
+    row: Mapped[int] = mapped_column(BigInteger)
+    reason: Mapped[str]
+    raw: Mapped[dict[str, Any]]
+
+
+class CellProblem(TenantRow, Tables):
+    """A cell of a discovery's files that could not be read."""
+
+    __tablename__ = "cell_problems"
+
+    flow_id: Mapped[UUID] = mapped_column(primary_key=True)
+    number: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    file_name: Mapped[str]
+    sheet: Mapped[str | None]
+    row: Mapped[int | None] = mapped_column(BigInteger)
+    column: Mapped[str]
+    field: Mapped[str]
+    raw: Mapped[str | None]
+    reason: Mapped[str]
+
+
+class Application(TenantRow, Tables):
+    """An application of a discovery."""
+
+    __tablename__ = "applications"
+
+    flow_id: Mapped[UUID] = mapped_column(primary_key=True)
+    application_uid: Mapped[UUID] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    asset_count: Mapped[int] = mapped_column(BigInteger)
+    environment: Mapped[str | None]
+    criticality: Mapped[str | None]
+    business_owner: Mapped[str | None]
+    technical_owner: Mapped[str | None]
+    inferred: Mapped[bool]
+
+
+class Dependency(TenantRow, Tables):
+    """A dependency between two applications of a discovery."""
+
+    __tablename__ = "dependencies"
+
+    flow_id: Mapped[UUID] = mapped_column(primary_key=True)
+    dependency_id: Mapped[UUID] = mapped_column(primary_key=True)
+    source_application_uid: Mapped[UUID]
+    target_application_uid: Mapped[UUID]
+    source_name: Mapped[str]
+    target_name: Mapped[str]
+    kind: Mapped[str]
+    port: Mapped[int | None] = mapped_column(BigInteger)
+    observations: Mapped[int | None] = mapped_column(BigInteger)
+    evidence: Mapped[str]
+
+
+class Treatment(TenantRow, Tables):
+    """The treatment that an assessment gave an application."""
+
+    __tablename__ = "treatments"
+
+    flow_id: Mapped[UUID] = mapped_column(primary_key=True)
+    application_uid: Mapped[UUID] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    strategy: Mapped[str]
+    confidence: Mapped[float]
+    rule: Mapped[str]
+    reason: Mapped[str]
+    risk: Mapped[float]
+    complexity: Mapped[float]
+    engine: Mapped[str]
+
+
+class PlannedWave(TenantRow, Tables):
+    """A wave of a planning."""
+
+    __tablename__ = "waves"
+
+    flow_id: Mapped[UUID] = mapped_column(primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    application_names: Mapped[list[Any]]
+    asset_count: Mapped[int]
+    risk: Mapped[float]
+    move_groups: Mapped[int]
+    reason: Mapped[str]
+
+
+class ReportFile(TenantRow, Tables):
+    """One format of a planning's report."""
+
+    __tablename__ = "report_files"
+
+    flow_id: Mapped[UUID] = mapped_column(primary_key=True)
+    format: Mapped[str] = mapped_column(primary_key=True)
+    file: Mapped[dict[str, Any]]
+
+
+class DeadLetter(TenantRow, Tables):
+    """An event that some service set aside."""
+
+    __tablename__ = "dead_letters"
+
+    dead_letter_id: Mapped[UUID] = mapped_column(primary_key=True)
+    service: Mapped[str]
+    queue: Mapped[str]
+    event_id: Mapped[str]
+    event_type: Mapped[str]
+    attempts: Mapped[int]
+    code: Mapped[str]
+    reason: Mapped[str]
+    trace: Mapped[str | None]
+    message: Mapped[dict[str, Any]]
+    status: Mapped[str] = mapped_column(server_default="open")
+    dead_lettered_at: Mapped[datetime]
+
+
+class AuditVerification(TenantRow, Tables):
+    """A check of the audit log that was asked for."""
+
+    __tablename__ = "audit_verifications"
+
+    verification_id: Mapped[UUID] = mapped_column(primary_key=True)
+    status: Mapped[str] = mapped_column(server_default="running")
+    valid: Mapped[bool | None]
+    entries: Mapped[int | None] = mapped_column(BigInteger)
+    head: Mapped[str | None]
+    broken_at: Mapped[int | None] = mapped_column(BigInteger)
+    detail: Mapped[str | None]
