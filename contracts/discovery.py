@@ -220,6 +220,9 @@ class DependencyAnalysisCompleted(Event, type="dependency_analysis.completed"):
     dependencies: BlobRef
     application_count: int
     dependency_count: int
+    unmatched_ends: int = Field(
+        default=0, description="Ends of connections and declared dependencies no asset answers to"
+    )
 
 
 class DependencyAnalysisFailed(Event, type="dependency_analysis.failed"):

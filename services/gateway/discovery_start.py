@@ -1,5 +1,6 @@
 """How a discovery begins, whoever asks for it."""
 
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select
@@ -20,7 +21,7 @@ async def with_files(session: AsyncSession, request: DiscoveryRequested) -> Disc
     statement = select(Upload).where(Upload.import_id.in_(request.import_ids))
     uploads = {upload.import_id: upload for upload in (await session.execute(statement)).scalars()}
     files = [_file(uploads, import_id) for import_id in dict.fromkeys(request.import_ids)]
-    row = {
+    row: dict[str, Any] = {
         "flow_id": request.flow_id,
         "flow_type": "discovery",
         "revision": 0,

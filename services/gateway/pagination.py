@@ -6,8 +6,9 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Depends, Query
-from sqlalchemy import ColumnElement, Select
+from sqlalchemy import Select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import InstrumentedAttribute
 
 from services.chassis.errors import BadRequest
 
@@ -26,7 +27,7 @@ class Paging:
         self.cursor = cursor
 
     async def fetch(
-        self, session: AsyncSession, statement: Select[Any], key: ColumnElement[Any]
+        self, session: AsyncSession, statement: Select[Any], key: InstrumentedAttribute[Any]
     ) -> tuple[list[Any], str | None]:
         """The rows of this page in the order of `key`, a unique column, and the cursor of the next page."""
         if self.cursor is not None:
@@ -34,11 +35,11 @@ class Paging:
         rows = list((await session.execute(statement.order_by(key).limit(self.limit + 1))).scalars())
         if len(rows) <= self.limit:
             return rows, None
-        last = getattr(rows[self.limit - 1], str(key.key))  # type: ignore[attr-defined]  # every mapped column has one
+        last = getattr(rows[self.limit - 1], str(key.key))
         return rows[: self.limit], base64.urlsafe_b64encode(str(last).encode()).decode()
 
 
-def _decoded(cursor: str, key: ColumnElement[Any]) -> Any:
+def _decoded(cursor: str, key: InstrumentedAttribute[Any]) -> Any:
     try:
         value = base64.urlsafe_b64decode(cursor.encode()).decode()
         return UUID(value) if key.type.python_type is UUID else key.type.python_type(value)

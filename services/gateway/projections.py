@@ -11,7 +11,7 @@ from sqlalchemy.orm import DeclarativeBase
 from contracts.assessment import SixRCompleted
 from contracts.discovery import DependencyAnalysisCompleted, InventoryCompleted
 from contracts.planning import WavePlanningCompleted
-from services.chassis.bulk import insert_frame
+from services.chassis.frames import insert_frame
 from services.chassis.work import Job
 from services.gateway.handlers import flow_of, service
 from services.gateway.tables import (

@@ -69,12 +69,15 @@ def assessments(*rows: tuple[str, str, float]) -> pl.DataFrame:
     """Rows of application name, strategy and risk."""
     names = ("name", "strategy", "risk")
     return table(
-        claim_checks.ASSESSMENTS, [{"application_uid": uid(row[0]), **dict(zip(names, row, strict=True))} for row in rows]
+        claim_checks.ASSESSMENTS,
+        [{"application_uid": uid(row[0]), **dict(zip(names, row, strict=True))} for row in rows],
     )
 
 
 _ENDS = st.sampled_from([f"host{number}" for number in range(9)] + ["10.0.0.3", "HOST4.corp.local", "8.8.8.8", ""])
-_APPLICATION_NAMES = st.sampled_from([None, "CRM", "crm ", "Billing", "Billing; CRM", "Web, Mail", "n/a", "Jira", "host2"])
+_APPLICATION_NAMES = st.sampled_from(
+    [None, "CRM", "crm ", "Billing", "Billing; CRM", "Web, Mail", "n/a", "Jira", "host2"]
+)
 
 
 @st.composite
@@ -102,5 +105,9 @@ def estates(draw: st.DrawFn) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
         {"application_name": name, "criticality": draw(st.sampled_from([None, "low", "high"])), "dependencies": target}
         for name, target in draw(st.lists(st.tuples(_APPLICATION_NAMES, st.sampled_from([None, "CRM"])), max_size=4))
     ]
-    seen = draw(st.lists(st.tuples(_ENDS, _ENDS, st.sampled_from([None, 53, 443]), st.none() | st.integers(1, 900)), max_size=20))
+    seen = draw(
+        st.lists(
+            st.tuples(_ENDS, _ENDS, st.sampled_from([None, 53, 443]), st.none() | st.integers(1, 900)), max_size=20
+        )
+    )
     return assets(*rows), application_list(*listed), connections(*seen)

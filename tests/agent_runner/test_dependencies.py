@@ -4,7 +4,7 @@ from random import Random
 from typing import Any
 
 import polars as pl
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contracts.claim_checks import APPLICATIONS, DEPENDENCIES
@@ -50,7 +50,9 @@ def test_an_asset_may_name_several_applications() -> None:
 
 def test_a_listed_name_with_a_comma_is_not_split() -> None:
     found = by_name(
-        analyse(assets({"name": "a", "application_name": "Foo, Inc."}), application_list({"application_name": "Foo, Inc."}))
+        analyse(
+            assets({"name": "a", "application_name": "Foo, Inc."}), application_list({"application_name": "Foo, Inc."})
+        )
     )
     assert list(found) == ["Foo, Inc."]
 
@@ -155,13 +157,19 @@ def test_declared_dependencies_name_applications_or_hosts_with_a_port() -> None:
         assets({"name": "a", "application_name": "CRM", "dependencies": "billing; db1:1433"}, {"name": "db1"}),
         application_list({"application_name": "Billing", "dependencies": "CRM"}),
     )
-    assert edges(analysis) == [("Billing", "CRM", "declared"), ("CRM", "Billing", "declared"), ("CRM", "db1", "declared")]
+    assert edges(analysis) == [
+        ("Billing", "CRM", "declared"),
+        ("CRM", "Billing", "declared"),
+        ("CRM", "db1", "declared"),
+    ]
     assert analysis.dependencies["port"].to_list() == [None, None, 1433]
     assert analysis.dependencies["evidence"][2] == "a lists db1 as a dependency"
 
 
 def test_a_shared_asset_is_said_once_for_a_pair() -> None:
-    analysis = analyse(assets({"name": "db", "application_name": "CRM;Web"}, {"name": "db2", "application_name": "Web;CRM"}))
+    analysis = analyse(
+        assets({"name": "db", "application_name": "CRM;Web"}, {"name": "db2", "application_name": "Web;CRM"})
+    )
     assert edges(analysis) == [("CRM", "Web", "shared_asset")]
     assert analysis.dependencies["evidence"][0] == "db, db2 belong to both CRM and Web"
 
@@ -189,6 +197,7 @@ def test_empty_input_gives_empty_tables_of_the_layout() -> None:
     assert analysis.applications.is_empty()
 
 
+@settings(deadline=None, max_examples=30)
 @given(estates())
 def test_every_asset_belongs_to_an_application(tables: Tables) -> None:
     analysis = analyse(*tables)
@@ -197,6 +206,7 @@ def test_every_asset_belongs_to_an_application(tables: Tables) -> None:
     assert analysis.applications.schema == schema_of(APPLICATIONS)
 
 
+@settings(deadline=None, max_examples=30)
 @given(estates())
 def test_dependencies_join_two_different_known_applications_once_a_kind(tables: Tables) -> None:
     analysis = analyse(*tables)
@@ -209,9 +219,12 @@ def test_dependencies_join_two_different_known_applications_once_a_kind(tables: 
     assert found["evidence"].str.len_chars().fill_null(0).gt(0).all()
 
 
+@settings(deadline=None, max_examples=30)
 @given(estates(), st.randoms(use_true_random=False))
 def test_the_order_of_rows_does_not_matter(tables: Tables, random: Random) -> None:
-    shuffled = tuple(frame[random.sample(range(frame.height), frame.height)] if frame.height else frame for frame in tables)
+    shuffled = tuple(
+        frame[random.sample(range(frame.height), frame.height)] if frame.height else frame for frame in tables
+    )
     one, other = analyse(*tables), analyse(*shuffled)
     assert one.applications.equals(other.applications)
     assert one.dependencies.equals(other.dependencies)

@@ -7,7 +7,7 @@ from services.agent_runner.analysis.treatment_rule import AWS_7R, AWS_ORACLE, AW
 DISPOSITION_RULES: tuple[Rule, ...] = (
     Rule(
         "treatment_recorded",
-        "The inventory itself records one treatment for all its assets",
+        "The inventory records a treatment for assets of it, and no two different ones",
         lambda f: len(f.recorded_treatments) == 1,
         "as_recorded",
         0.9,

@@ -112,8 +112,8 @@ MIGRATION_RULES: tuple[Rule, ...] = (
         "rehost",
         0.8,
         (
-            "{f.name} runs {systems} on {machines}, all of it supported beyond {horizon}: it moves as it is and is optimised "
-            "afterwards."
+            "{f.name} runs {systems} on {machines}, all of it supported beyond {horizon}: it moves as it is and is "
+            "optimised afterwards."
         ),
         f"{AWS_7R}; {AZURE_CAF}; {GARTNER}",
         (*_GENERAL, "utilisation"),

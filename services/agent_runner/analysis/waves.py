@@ -126,7 +126,7 @@ def _draft_waves(groups: list[_Group], limits: WaveLimits) -> list[_Draft]:
     shared = [group for group in groups if group.has_hub]
     others = [group for group in groups if not group.has_hub and id(group) not in taken]
     regular = sorted((_Draft("regular", wave) for wave in _pack(others, limits.max_assets)), key=_draft_order)
-    services = [_Draft("shared_services", wave) for wave in _pack(shared, limits.max_assets)]
+    services = sorted((_Draft("shared_services", wave) for wave in _pack(shared, limits.max_assets)), key=_draft_order)
     return [*([_Draft("pilot", tuple(pilot))] if pilot else []), *services, *regular]
 
 

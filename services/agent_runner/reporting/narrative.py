@@ -35,7 +35,7 @@ def _inventory(facts: ReportFacts) -> str:
         f"{counted(number, noun)} {did}"
         for number, noun, did in (
             (headline.duplicates_merged, "duplicate", "merged"),
-            (headline.rows_rejected, "row", "set aside as unreadable"),
+            (headline.rows_rejected, "row", "set aside"),
         )
         if number
     ]

@@ -29,7 +29,7 @@ COLORS = {
     "retain": "#9A7407",
 }
 LAST_COLUMN = 11
-CHARACTERS_A_LINE = 125
+CHARACTERS_A_LINE = 140
 LINE_HEIGHT = 15.5
 CHART_ROWS = 16
 
@@ -49,7 +49,10 @@ def write_overview(book: Workbook, formats: Formats, report: Report) -> None:
     sheet.set_row(0, 30)
     sheet.write_string(0, 0, report.title, formats.title)
     sheet.write_string(1, 0, f"{report.generated_at:%d %B %Y, %H:%M %Z} · from {', '.join(report.files)}"[:32_000])
-    row = _write_sentences(sheet, formats, report, 3)
+    told = report.summary
+    row = _write_sentences(sheet, formats, "What you have", told.situation, 3)
+    row = _write_sentences(sheet, formats, "What it means", told.meaning, row)
+    row = _write_sentences(sheet, formats, "What to do next", told.next_steps, row)
     row = _write_block(sheet, formats, row, "Key figures", ("", "Value"), _key_figures(formats, report))[1] + 2
 
     for title, counts in (
@@ -61,8 +64,17 @@ def write_overview(book: Workbook, formats: Formats, report: Report) -> None:
         first, last = _write_block(sheet, formats, row, title, ("", "Assets"), rows)
         if rows:
             chart = book.add_chart({"type": "bar"})
-            chart.add_series({**_series(first, last, rows), "name": "Assets", "fill": {"color": "#3B74C9"}, "gap": 40})
+            chart.add_series(
+                {
+                    **_series(first, last, rows),
+                    "name": "Assets",
+                    "fill": {"color": "#3B74C9"},
+                    "gap": 40,
+                    "data_labels": {"value": True},
+                }
+            )
             chart.set_y_axis({"reverse": True})
+            chart.set_x_axis({"visible": False, "major_gridlines": {"visible": False}})
             chart.set_legend({"none": True})
             _place(sheet, chart, title, row, height=max(CHART_ROWS * 20, len(rows) * 24 + 80))
         row = max(last + 2, row + max(CHART_ROWS, len(rows) + 5) + 2)
@@ -81,26 +93,21 @@ def write_overview(book: Workbook, formats: Formats, report: Report) -> None:
         sheet.write_string(row, 0, "Wave plan", formats.heading)
         sheet.write_string(row + 1, 0, "The sheet Waves has the figures.", formats.text)
         _place(sheet, _wave_chart(book, report), "Applications by wave and treatment", row)
+        row += CHART_ROWS + 2
+    findings = [
+        f"[{finding.severity}] {finding.title}. {finding.detail} {finding.action}" for finding in report.findings
+    ]
+    _write_sentences(sheet, formats, "Open points", findings, row)
 
 
-def _write_sentences(sheet: Worksheet, formats: Formats, report: Report, row: int) -> int:
-    """The executive summary and the open points; returns the row after them."""
-    points = [f"[{finding.severity}] {finding.title}. {finding.detail} {finding.action}" for finding in report.findings]
-    for heading, sentences in (
-        ("What you have", report.summary.situation),
-        ("What it means", report.summary.meaning),
-        ("What to do next", report.summary.next_steps),
-        ("Open points", points),
-    ):
-        sheet.write_string(row, 0, heading, formats.heading)
-        row += 1
-        for sentence in sentences:
-            sheet.set_row(row, LINE_HEIGHT * (1 + len(sentence) // CHARACTERS_A_LINE))
-            sheet.merge_range(row, 0, row, LAST_COLUMN, "", formats.sentence)
-            sheet.write_string(row, 0, sentence, formats.sentence)
-            row += 1
-        row += 1
-    return row
+def _write_sentences(sheet: Worksheet, formats: Formats, title: str, sentences: Sequence[str], row: int) -> int:
+    """Sentences under a title, each over the whole width; returns the row for what comes next."""
+    sheet.write_string(row, 0, title, formats.heading)
+    for number, sentence in enumerate(sentences, start=row + 1):
+        sheet.set_row(number, LINE_HEIGHT * (1 + len(sentence) // CHARACTERS_A_LINE))
+        sheet.merge_range(number, 0, number, LAST_COLUMN, "", formats.sentence)
+        sheet.write_string(number, 0, sentence, formats.sentence)
+    return row + len(sentences) + 2
 
 
 def _key_figures(formats: Formats, report: Report) -> list[Row]:

@@ -108,6 +108,9 @@ def _write_sheet(sheet: Worksheet, formats: Formats, frame: pl.DataFrame, titles
     sheet.freeze_panes(1, 1)
     sheet.autofilter(0, 0, frame.height, max(len(headers) - 1, 0))
     sheet.set_row(0, 32)
+    sheet.repeat_rows(0)
+    sheet.set_landscape()
+    sheet.fit_to_pages(1, 0)
     for number, title in enumerate(headers):
         sheet.write_string(0, number, title, formats.header)
     writers = [_cell_writer(sheet, formats, column, kind) for column, kind in frame.schema.items()]

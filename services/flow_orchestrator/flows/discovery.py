@@ -143,7 +143,11 @@ DISCOVERY = FlowType(
                 name: getattr(state.result(InventoryCompleted), name)
                 for name in ("assets", "applications", "connections")
             },
-            summary=lambda done: {"applications": done.application_count, "dependencies": done.dependency_count},
+            summary=lambda done: {
+                "applications": done.application_count,
+                "dependencies": done.dependency_count,
+                "unmatched_ends": done.unmatched_ends,
+            },
         ),
     ),
     announce=lambda state: {"import_ids": state.result(DiscoveryRequested).import_ids},

@@ -6,6 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query
 from sqlalchemy import ColumnElement, Select, select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import InstrumentedAttribute
 
 from contracts import rest
 from contracts.assessment import SixR
@@ -62,7 +63,7 @@ async def _listed(
     paging: Paging,
     found_by: tuple[FlowTypeName, UUID | None],
     statement: Select[Any],
-    keys: tuple[ColumnElement[Any], ColumnElement[Any]],
+    keys: tuple[InstrumentedAttribute[Any], InstrumentedAttribute[Any]],
     view: type[V],
 ) -> rest.Page[V]:
     """A page of what one flow found; `keys` are the columns of the flow's id and of the order."""

@@ -1,0 +1,5 @@
+"""Field mapping: hears what to read and clean, answers with tables, mappings and assets."""
+
+from services.field_mapping.handlers import service
+
+__all__ = ["service"]

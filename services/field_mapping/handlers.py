@@ -1,0 +1,157 @@
+"""Field mapping's work: read files, propose what their columns mean, build the clean inventory."""
+
+from uuid import uuid5
+
+import polars as pl
+from sqlalchemy import Table, delete
+from sqlalchemy.dialects.postgresql import insert
+
+from contracts.discovery import (
+    DataImportCompleted,
+    DataImportFailed,
+    DataImportRequested,
+    FieldMappingCompleted,
+    FieldMappingFailed,
+    FieldMappingRequested,
+    ImportFile,
+    InventoryCompleted,
+    InventoryFailed,
+    InventoryRequested,
+    TableProfile,
+)
+from contracts.envelope import Tenant
+from services.chassis.errors import ExpectedFailure
+from services.chassis.frames import insert_frame, load_frame, store_frame
+from services.chassis.service import Service
+from services.chassis.work import Job
+from services.field_mapping.inventory import SourceTable, build_inventory
+from services.field_mapping.matching import propose
+from services.field_mapping.profile import profile
+from services.field_mapping.read_table import FileRejected, ReadTable
+from services.field_mapping.reading import read_tables
+from services.field_mapping.table_kind import table_kind
+from services.field_mapping.tables import Asset, ImportedTable, Mapping, Tables
+
+service = Service(Tables.metadata)
+
+
+@service.work
+async def import_files(event: DataImportRequested, job: Job) -> DataImportCompleted | DataImportFailed:
+    """Read every file of a discovery into tables of strings, each kept as Parquet and profiled."""
+    tables: list[TableProfile] = []
+    for number, file in enumerate(event.files):
+        await job.progress(number, len(event.files), f"reading {file.file_name}")
+        for position, read in enumerate(await _read(job, event.tenant, file)):
+            tables.append(await _profiled(job, event.tenant, file, position, read))
+    session = await job.begin()
+    await session.execute(delete(ImportedTable).where(ImportedTable.flow_id == event.flow_id))
+    rows = [
+        {
+            "flow_id": event.flow_id,
+            **table.model_dump(include={"table_id", "import_id", "file_name", "sheet", "kind", "row_count"}),
+            "problems": [problem.model_dump() for problem in table.problems],
+        }
+        for table in tables
+    ]
+    await session.execute(insert(ImportedTable), rows)
+    return DataImportCompleted.reply_to(event, tables=tables)
+
+
+async def _read(job: Job, tenant: Tenant, file: ImportFile) -> list[ReadTable]:
+    try:
+        async with job.blobs.local(tenant, file.file) as path:
+            return await job.run(read_tables, path, file.file_name)
+    except FileRejected as error:
+        raise ExpectedFailure.of(error.problem) from error
+
+
+async def _profiled(job: Job, tenant: Tenant, file: ImportFile, position: int, read: ReadTable) -> TableProfile:
+    columns = await job.run(profile, read.frame)
+    return TableProfile(
+        table_id=uuid5(file.import_id, f"{position}"),
+        import_id=file.import_id,
+        file_name=file.file_name,
+        sheet=read.sheet,
+        kind=table_kind(columns),
+        header_row=read.header_row,
+        row_count=read.frame.height,
+        columns=columns,
+        rows=await store_frame(job, tenant, "tables", read.frame),
+        problems=read.problems,
+    )
+
+
+@service.work
+async def map_fields(event: FieldMappingRequested, job: Job) -> FieldMappingCompleted | FieldMappingFailed:
+    """Propose a mapping for every column of every table."""
+    mappings = [await job.run(propose, table) for table in event.tables]
+    columns = [column for mapping in mappings for column in mapping.columns]
+    if all(column.field is None for column in columns):
+        names = ", ".join(sorted({table.file_name for table in event.tables}))
+        raise ExpectedFailure(
+            "nothing_mapped",
+            f"None of the {len(columns)} columns of {names} looks like part of an inventory. "
+            "Import a list of servers, applications or connections with a header row.",
+        )
+    review = sum(column.status == "review" for column in columns)
+    return FieldMappingCompleted.reply_to(event, mappings=mappings, review_count=review)
+
+
+@service.work
+async def make_inventory(event: InventoryRequested, job: Job) -> InventoryCompleted | InventoryFailed:
+    """Clean, merge and store the assets of the tables, with the mapping that was decided."""
+    decided = {mapping.table_id: mapping for mapping in event.mappings}
+    sources = [
+        SourceTable(table, decided[table.table_id], await load_frame(job, event.tenant, table.rows))
+        for table in event.tables
+    ]
+    total = sum(table.row_count for table in event.tables)
+    await job.progress(0, total, f"cleaning {total:,} rows")
+    inventory = await job.run(build_inventory, sources, event.tenant.engagement_id)
+    del sources
+    if inventory.assets.is_empty() and inventory.applications.is_empty():
+        raise ExpectedFailure(
+            "no_assets",
+            f"None of the {total:,} rows became an asset: all lack a host name, FQDN, serial number, UUID or id. "
+            "Check which column was mapped to the host name.",
+        )
+    blobs = {
+        name: await store_frame(job, event.tenant, name, getattr(inventory, name))
+        for name in ("assets", "applications", "connections", "rejected_rows", "cell_problems")
+    }
+    rows = await job.run(asset_rows, inventory.assets, str(event.flow_id))
+    await job.progress(total, total, f"storing {rows.height:,} assets")
+    session = await job.begin()
+    assert isinstance(Asset.__table__, Table)
+    key = ("client_account_id", "engagement_id", "asset_uid")
+    await insert_frame(session, Asset.__table__, rows, upsert_on=key)
+    await session.execute(delete(Mapping).where(Mapping.flow_id == event.flow_id))
+    await session.execute(
+        insert(Mapping),
+        [
+            {
+                "flow_id": event.flow_id,
+                "table_id": mapping.table_id,
+                "columns": [column.model_dump() for column in mapping.columns],
+            }
+            for mapping in event.mappings
+        ],
+    )
+    return InventoryCompleted.reply_to(
+        event,
+        **blobs,
+        asset_count=inventory.assets.height,
+        application_count=inventory.applications.height,
+        connection_count=inventory.connections.height,
+        quality=inventory.quality,
+        assets_by_environment=inventory.assets_by_environment,
+        assets_by_operating_system=inventory.assets_by_operating_system,
+    )
+
+
+def asset_rows(assets: pl.DataFrame, flow_id: str) -> pl.DataFrame:
+    """Assets as the table stores them: its own columns, and the other filled fields as JSON `attributes`."""
+    own = [column.name for column in Asset.__table__.columns if column.name in assets.columns]
+    others = [name for name in assets.columns if name not in own and assets[name].null_count() < assets.height]
+    attributes = pl.struct(others).struct.json_encode() if others else pl.lit("{}")
+    return assets.select(pl.lit(flow_id).alias("flow_id"), *own, attributes.alias("attributes"))
