@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 from typing import Self
+from urllib.parse import urlsplit
 
 import aio_pika
 
@@ -57,6 +58,12 @@ def source_of(
 
 def answers(url: str) -> bool:
     """Whether an AMQP 0-9-1 broker lets us in at this address."""
+
+    parts = urlsplit(url)
+    try:
+        socket.create_connection((parts.hostname or "127.0.0.1", parts.port or 5672), timeout=5).close()
+    except OSError:
+        return False
 
     async def connect() -> None:
         connection = await aio_pika.connect(url, timeout=5)

@@ -1,5 +1,6 @@
 """What happens to a message: each event in it takes effect once, is tried again, or is set aside with its reason."""
 
+import base64
 import traceback
 from collections.abc import Callable, Sequence
 from datetime import timedelta
@@ -10,11 +11,11 @@ import orjson
 import structlog
 from pydantic import ValidationError
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.exc import DBAPIError, InterfaceError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.envelope import PLATFORM, Event, Tenant, UnknownEventType
 from contracts.operations import EventDeadLettered
+from services.chassis.bus.external import Refused, read_cloudevent
 from services.chassis.bus.transport import Delivery
 from services.chassis.database import Database
 from services.chassis.errors import ExpectedFailure
@@ -29,6 +30,8 @@ log = structlog.get_logger()
 # Waits before each further attempt at an event whose handler raised.
 BACK_OFF = [timedelta(seconds=s) for s in (1, 5, 30, 120, 600)]
 ATTEMPTS_KEY = "deliveryattempt"
+# How much of a message that nobody can read is kept.
+UNREADABLE_BYTES = 1_000
 
 
 def emitted_events(result: Any) -> list[Event]:
@@ -39,17 +42,24 @@ def emitted_events(result: Any) -> list[Event]:
 
 
 def dead_letter(
-    service: str, queue: str, message: dict[str, Any], *, code: str, reason: str, trace: str | None = None
+    service: str,
+    queue: str,
+    message: dict[str, Any],
+    *,
+    code: str,
+    reason: str,
+    trace: str | None = None,
+    tenant: Tenant | None = None,
 ) -> EventDeadLettered:
-    """The event that sets `message` aside, in its own tenant or, where that cannot be read, the platform's."""
+    """The event that sets `message` aside: in `tenant`, else its own, else (where unreadable) the platform's."""
     return EventDeadLettered(
-        tenant=_tenant_of(message),
+        tenant=tenant or _tenant_of(message),
         flow_id=_uuid_or_none(message.get("flowid")),
         service=service,
         queue=queue,
         event_id=str(message.get("id", "")),
         event_type=str(message.get("type", "")),
-        attempts=int(message.get(ATTEMPTS_KEY, 0)) + 1,
+        attempts=_attempts_of(message) + 1,
         code=code,
         reason=reason,
         trace=trace,
@@ -64,6 +74,12 @@ def _tenant_of(message: dict[str, Any]) -> Tenant:
         )
     except ValidationError:
         return PLATFORM
+
+
+def _attempts_of(message: dict[str, Any]) -> int:
+    """Failed attempts so far; whatever a stranger wrote there counts as none."""
+    attempts = message.get(ATTEMPTS_KEY)
+    return attempts if isinstance(attempts, int) and attempts > 0 else 0
 
 
 def _uuid_or_none(value: object) -> UUID | None:
@@ -87,57 +103,74 @@ class Consumer:
 
     async def take(self, queue: str, handler: Handler, delivery: Delivery) -> None:
         """Handle all events of one message in one transaction; raises only when the database cannot be used."""
-        try:
-            messages = orjson.loads(delivery.body)
-        except orjson.JSONDecodeError as error:
-            messages = []
-            await self._set_aside_unreadable(queue, delivery, str(error))
         async with self._database.session() as session:
-            for message in messages if isinstance(messages, list) else [messages]:
+            for message in _unpacked(delivery):
                 await self._handle(session, queue, handler, message)
         self._committed()
 
     async def take_dead(self, delivery: Delivery) -> None:
-        """Set aside a message that the broker gave up on, such as one that killed its consumer again and again."""
+        """Take a message that the broker gave up on, such as one that killed its consumer again and again.
+
+        Its events go back to their queue one by one, so that only the one that kills is set aside in the end.
+        """
         death = (delivery.headers.get("x-death") or [{}])[0]
         queue = str(death.get("queue", f"{self._service.name}.dead"))
         reason = f"The broker gave the message up: {death.get('reason', 'unknown reason')}."
+        foreign = queue == f"{self._service.name}.external"
+        messages = _unpacked(delivery)
         async with self._database.session() as session:
-            for message in orjson.loads(delivery.body):
-                await self._emit_dead(session, queue, message, code="given_up_by_broker", reason=reason)
+            for message in messages:
+                if len(messages) > 1 and isinstance(message, dict) and "queue" in death:
+                    await enter(session, _tenant_of(message))
+                    await add_directed(session, self._metadata, queue, message, timedelta())
+                else:
+                    tenant = PLATFORM if foreign else None
+                    await self._emit_dead(
+                        session, queue, message, code="given_up_by_broker", reason=reason, tenant=tenant
+                    )
         self._committed()
 
     async def take_external(self, queue: str, delivery: Delivery) -> None:
-        """Let a CloudEvent of another system in, through the service's own check, or set it aside."""
-        from services.chassis.bus.external import Refused, read_cloudevent
+        """Let a CloudEvent of another system in, through the service's own check, or set it aside.
 
+        What is refused belongs to the platform: anybody can write any tenant into a message.
+        """
         async with self._database.session() as session:
-            message: dict[str, Any] = {}
+            message: Any = delivery.body
             try:
                 message, api_key = read_cloudevent(delivery)
-                with self._telemetry.consume("external receive", message.get("traceparent")):
+                traceparent = message.get("traceparent")
+                with self._telemetry.consume("external receive", traceparent if isinstance(traceparent, str) else None):
                     async with session.begin_nested():
                         await self._admit(session, message, api_key)
             except (Refused, ExpectedFailure, ValidationError, UnknownEventType) as error:
                 code, reason = _described(error)
-                message = message or {"data_base64": delivery.body[:1000].hex()}
-                await self._emit_dead(session, queue, message, code=code, reason=reason)
+                await self._emit_dead(session, queue, message, code=code, reason=reason, tenant=PLATFORM)
+            except Exception as error:
+                log.exception("external_event_failed", queue=queue)
+                code, reason, trace = _bug(error)
+                await self._emit_dead(session, queue, message, code=code, reason=reason, trace=trace, tenant=PLATFORM)
         self._committed()
 
     async def _admit(self, session: AsyncSession, message: dict[str, Any], api_key: str | None) -> None:
         assert self._service.external is not None
-        events = await self._service.external(message, api_key, session)
-        # Other systems choose their own ids: unique only together with their source (CloudEvents 1.0, "id").
-        event_id = uuid5(NAMESPACE_URL, f"{message.get('source')}#{message.get('id')}")
-        for event in events:
-            await enter(session, event.tenant)
+        events: list[Event] = await self._service.external(message, api_key, session)
+        if not events:
+            return
+        tenant = events[0].tenant
+        # Other systems choose their own ids: unique only with their source (CloudEvents 1.0, "id"), in one tenant.
+        name = [str(tenant.client_account_id), str(tenant.engagement_id), message.get("source"), message.get("id")]
+        event_id = uuid5(NAMESPACE_URL, orjson.dumps(name).decode())
+        await enter(session, tenant)
         if await self._is_new(session, event_id):
-            await add_events(session, self._metadata, events)
+            for event in events:
+                await enter(session, event.tenant)
+                await add_events(session, self._metadata, [event])
 
-    async def _handle(self, session: AsyncSession, queue: str, handler: Handler, message: dict[str, Any]) -> None:
+    async def _handle(self, session: AsyncSession, queue: str, handler: Handler, message: Any) -> None:
         try:
-            event = Event.from_cloudevent(message)
-        except (ValidationError, UnknownEventType) as error:
+            event = _event_of(message, handler)
+        except (ValidationError, UnknownEventType, Refused) as error:
             code, reason = _described(error)
             await self._emit_dead(session, queue, message, code=code, reason=reason)
             return
@@ -148,15 +181,28 @@ class Consumer:
         ):
             await enter(session, event.tenant)
             try:
-                async with session.begin_nested():
-                    if await self._is_new(session, event.id):
-                        await self._run(session, handler, event, message)
-            except ExpectedFailure as error:
-                await self._expected(session, queue, handler, event, message, error)
+                await self._attempt(session, queue, handler, event, message)
             except Exception as error:
-                if _database_is_gone(error):
-                    raise
-                await self._unexpected(session, queue, handler, event, message, error)
+                log.exception("handler_failed", event_type=event.type_name, event_id=str(event.id))
+                await self._unexpected(session, queue, event, message, error)
+
+    async def _attempt(
+        self, session: AsyncSession, queue: str, handler: Handler, event: Event, message: dict[str, Any]
+    ) -> None:
+        try:
+            async with session.begin_nested():
+                if await self._is_new(session, event.id):
+                    await self._run(session, handler, event, message)
+        except ExpectedFailure as failure:
+            if isinstance(event, EventDeadLettered):
+                raise
+            async with session.begin_nested():
+                if handler.failure is None:
+                    problem = failure.problem
+                    await self._emit_dead(session, queue, message, code=problem.code, reason=problem.detail)
+                elif await self._is_new(session, event.id):
+                    reply = handler.failure.reply_to(event, problem=failure.problem)
+                    await add_events(session, self._metadata, [reply])
 
     async def _run(self, session: AsyncSession, handler: Handler, event: Event, message: dict[str, Any]) -> None:
         if handler.long:
@@ -175,63 +221,67 @@ class Consumer:
         statement = insert(inbox).values(event_id=event_id).on_conflict_do_nothing().returning(inbox.c.event_id)
         return (await session.execute(statement)).first() is not None
 
-    async def _expected(
-        self,
-        session: AsyncSession,
-        queue: str,
-        handler: Handler,
-        event: Event,
-        message: dict[str, Any],
-        error: ExpectedFailure,
-    ) -> None:
-        await enter(session, event.tenant)
-        if handler.failure is None:
-            await self._emit_dead(session, queue, message, code=error.problem.code, reason=error.problem.detail)
-            return
-        if await self._is_new(session, event.id):
-            await add_events(session, self._metadata, [handler.failure.reply_to(event, problem=error.problem)])
-
     async def _unexpected(
+        self, session: AsyncSession, queue: str, event: Event, message: dict[str, Any], error: Exception
+    ) -> None:
+        # The first thing that fails if the transaction itself is lost: then the whole message comes again.
+        await enter(session, event.tenant)
+        attempts = _attempts_of(message)
+        # A dead letter about a dead letter would come back here without end: that one event is never given up.
+        if attempts < len(BACK_OFF) or isinstance(event, EventDeadLettered):
+            again = {**message, ATTEMPTS_KEY: attempts + 1}
+            await add_directed(session, self._metadata, queue, again, BACK_OFF[min(attempts, len(BACK_OFF) - 1)])
+            return
+        code, reason, trace = _bug(error)
+        await self._emit_dead(session, queue, message, code=code, reason=reason, trace=trace)
+
+    async def _emit_dead(
         self,
         session: AsyncSession,
         queue: str,
-        handler: Handler,
-        event: Event,
-        message: dict[str, Any],
-        error: Exception,
+        message: Any,
+        *,
+        code: str,
+        reason: str,
+        trace: str | None = None,
+        tenant: Tenant | None = None,
     ) -> None:
-        attempts = int(message.get(ATTEMPTS_KEY, 0))
-        log.error(
-            "handler_failed", event_type=event.type_name, event_id=str(event.id), attempt=attempts + 1, exc_info=error
-        )
-        await enter(session, event.tenant)
-        if attempts < len(BACK_OFF):
-            again = {**message, ATTEMPTS_KEY: attempts + 1}
-            await add_directed(session, self._metadata, queue, again, BACK_OFF[attempts])
-            return
-        trace = "".join(traceback.format_exception(error))
-        reason = f"{type(error).__name__}: {error}"
-        await self._emit_dead(session, queue, message, code="handler_failed", reason=reason, trace=trace)
-
-    async def _emit_dead(self, session: AsyncSession, queue: str, message: dict[str, Any], **why: str | None) -> None:
-        event = dead_letter(
-            self._service.name,
-            queue,
-            message,
-            code=str(why["code"]),
-            reason=str(why["reason"]),
-            trace=why.get("trace"),
-        )
+        if isinstance(message, bytes):
+            message = {"data_base64": base64.b64encode(message[:UNREADABLE_BYTES]).decode()}
+        elif not isinstance(message, dict):
+            message = {"data": message}
+        event = dead_letter(self._service.name, queue, message, code=code, reason=reason, trace=trace, tenant=tenant)
         log.warning(
             "event_dead_lettered", queue=queue, event_type=event.event_type, code=event.code, reason=event.reason
         )
         await enter(session, event.tenant)
         await add_events(session, self._metadata, [event])
 
-    async def _set_aside_unreadable(self, queue: str, delivery: Delivery, reason: str) -> None:
-        message = {"data_base64": delivery.body[:1000].hex()}
-        async with self._database.session() as session:
-            await self._emit_dead(session, queue, message, code="not_json", reason=f"The message is no JSON: {reason}")
+
+def _unpacked(delivery: Delivery) -> list[Any]:
+    """The parts of a packed message, each a CloudEvent if all is well; a body that is no JSON is its only part."""
+    try:
+        content = orjson.loads(delivery.body)
+    except orjson.JSONDecodeError:
+        return [delivery.body]
+    return content if isinstance(content, list) else [content]
+
+
+def _event_of(message: Any, handler: Handler) -> Event:
+    """The event in one part of a message; raises what `_described` can describe."""
+    if isinstance(message, bytes):
+        raise Refused("not_json", "The message is no JSON.")
+    if not isinstance(message, dict) or not isinstance(message.get("data") or {}, dict):
+        raise Refused("not_a_cloudevent", "This is no CloudEvent whose data is a JSON object.")
+    event = Event.from_cloudevent(message)
+    if not isinstance(event, handler.hears):
+        raise Refused("wrong_queue", f"This queue is not for events of the type {event.type_name}.")
+    return event
+
+
+def _bug(error: Exception) -> tuple[str, str, str]:
+    """Code, reason and trace of a failure that nobody expected."""
+    return "handler_failed", f"{type(error).__name__}: {error}", "".join(traceback.format_exception(error))
 
 
 def _described(error: Exception) -> tuple[str, str]:
@@ -245,10 +295,3 @@ def _described(error: Exception) -> tuple[str, str]:
         place = ".".join(str(part) for part in first["loc"])
         return "schema_mismatch", f"The event does not fit its schema at {place!r}: {first['msg']}."
     return getattr(error, "code", "refused"), str(error)
-
-
-def _database_is_gone(error: Exception) -> bool:
-    """Whether the transaction itself is lost, so that the whole message has to come again."""
-    if isinstance(error, DBAPIError):
-        return error.connection_invalidated or isinstance(error, InterfaceError)
-    return isinstance(error, (ConnectionError, TimeoutError))

@@ -1,11 +1,15 @@
-"""The one-off job that brings database and bus to what the services' code expects; safe to run again."""
+"""The one-off job that brings a database to what the services' code expects; safe to run again."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from pathlib import Path
 
-from alembic import command
+from alembic.autogenerate import produce_migrations
 from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.runtime.environment import EnvironmentContext
+from alembic.operations.ops import MigrationScript
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
@@ -16,6 +20,7 @@ from services.chassis.settings import Settings
 
 # Two jobs at once would trip over each other's roles: the second waits for the first.
 _ONE_AT_A_TIME = text("select pg_advisory_lock(hashtextextended('modernize:migrate', 0))")
+_SERVICES = Path(__file__).parents[1]
 
 
 def admin_url(settings: Settings) -> URL:
@@ -27,20 +32,64 @@ def admin_url(settings: Settings) -> URL:
     return url if url.username else url.set(username="postgres")
 
 
-async def migrate(settings: Settings, services: Sequence[Service]) -> None:
-    """Create the database, and for each service its schema, roles, tables and row-level security."""
+def migration_scripts(service: str) -> ScriptDirectory:
+    """The versions of one service's tables: `services/<service>/migrations`."""
+    folder = _SERVICES / service / "migrations"
+    return ScriptDirectory(str(folder), version_locations=[str(folder)])
+
+
+def upgrade_to_head(connection: Connection, service: Service) -> None:
+    """Run the versions that this database does not have yet."""
+    scripts = migration_scripts(service.name)
+
+    def upgrade(revision: str, context: MigrationContext) -> object:
+        return scripts._upgrade_revs("head", revision)
+
+    with EnvironmentContext(Config(), scripts, fn=upgrade) as environment:
+        environment.configure(connection=connection, version_table_schema=service.name)
+        with environment.begin_transaction():
+            environment.run_migrations()
+
+
+def missing_changes(connection: Connection, service: Service) -> MigrationScript:
+    """What a database that is at its newest version lacks of the service's tables, or has too much of."""
+
+    def own_schema(name: str | None, kind: str, parents: object) -> bool:
+        return kind != "schema" or name == service.name
+
+    options = {
+        "version_table_schema": service.name,
+        "include_schemas": True,
+        "include_name": own_schema,
+        "compare_type": True,
+        "compare_server_default": True,
+    }
+    context = MigrationContext.configure(connection, opts=options)
+    return produce_migrations(context, service.metadata)
+
+
+async def migrate(
+    settings: Settings,
+    services: Sequence[Service],
+    upgrade: Callable[[Connection, Service], None] = upgrade_to_head,
+) -> None:
+    """Create the database, and for each service its roles, schema, tables and row-level security."""
     url = admin_url(settings)
-    await _create_database(url)
+    await create_database(url)
     engine = create_async_engine(url)
-    async with engine.connect() as connection:
-        connection = await connection.execution_options(isolation_level="AUTOCOMMIT")
-        await connection.execute(_ONE_AT_A_TIME)
+    async with engine.connect() as lock:
+        await lock.execute(_ONE_AT_A_TIME)
         for service in services:
-            await _migrate_service(connection, service, settings.database_password.get_secret_value())
+            async with engine.begin() as connection:
+                await create_schema(connection, service, settings.database_password.get_secret_value())
+            async with engine.begin() as connection:
+                await connection.run_sync(partial(upgrade, service=service))
+                await _protect_tables(connection, service)
     await engine.dispose()
 
 
-async def _create_database(url: URL) -> None:
+async def create_database(url: URL) -> None:
+    """Make the database itself, if it is not there."""
     engine = create_async_engine(url.set(database="postgres"), isolation_level="AUTOCOMMIT")
     async with engine.connect() as connection:
         await connection.execute(_ONE_AT_A_TIME)
@@ -50,29 +99,16 @@ async def _create_database(url: URL) -> None:
     await engine.dispose()
 
 
-async def _migrate_service(connection: AsyncConnection, service: Service, password: str) -> None:
+async def create_schema(connection: AsyncConnection, service: Service, password: str) -> None:
+    """Make the roles and the empty schema of a service."""
     for statement in tenancy.role_statements(service.name):
         await connection.execute(text(statement))
+    quoted = (await connection.execute(text("select quote_literal(:password)"), {"password": password})).scalar()
     for role in (tenancy.service_role(service.name), tenancy.dispatch_role(service.name)):
-        quoted = (await connection.execute(text("select quote_literal(:password)"), {"password": password})).scalar()
         await connection.execute(text(f"alter role {role} password {quoted}"))
-    await connection.run_sync(partial(_upgrade, service=service))
+
+
+async def _protect_tables(connection: AsyncConnection, service: Service) -> None:
     for table in service.metadata.sorted_tables:
         for statement in tenancy.protect_statements(service.name, table):
             await connection.execute(text(statement))
-
-
-def alembic_config(service: str) -> Config:
-    """Alembic's view of one service: its own versions, its own version table in its own schema."""
-    config = Config()
-    config.set_main_option("script_location", "services.chassis:alembic")
-    config.set_main_option("version_path_separator", "os")
-    config.set_main_option("version_locations", f"services/{service}/migrations")
-    return config
-
-
-def _upgrade(connection: Connection, service: Service) -> None:
-    service.metadata.create_all(connection)
-
-
-_ = (command, Any)

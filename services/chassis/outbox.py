@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 import structlog
-from sqlalchemy import delete, insert, text, update
+from sqlalchemy import delete, insert, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from contracts.envelope import EVENT_TYPES, Event
@@ -22,7 +22,7 @@ log = structlog.get_logger()
 BATCH_ROWS = 1_000
 MESSAGE_EVENTS = 200
 MESSAGE_BYTES = 4 * 1024**2
-# A message that could not be sent waits this long, so that it does not hold up the others.
+# A group whose message could not be sent waits this long and holds up no other.
 UNSENT_PAUSE = timedelta(seconds=1)
 
 
@@ -68,6 +68,7 @@ class Relay:
         self._poll_seconds = poll_seconds
         self._wake = asyncio.Event()
         self._lock = f"outbox:{metadata.service}"
+        self._paused: dict[tuple[str, str | None], datetime] = {}
 
     def wake(self) -> None:
         """Look again at once: a transaction of this process has just committed."""
@@ -106,32 +107,31 @@ class Relay:
 
     async def move(self, connection: AsyncConnection) -> int:
         """Send what is ready, delete what was confirmed; returns how many rows left the outbox."""
+        now = datetime.now(UTC)
+        self._paused = {group: until for group, until in self._paused.items() if until > now}
+        # Later events of a group that could not be sent wait with the first one, which keeps their order.
+        paused = [f"{routing_key} {queue or ''}" for routing_key, queue in self._paused]
         ready = text(
             f"select seq, routing_key, queue, event::text as event from {self._outbox.fullname}"
-            " where available_at <= now() order by seq limit :limit"
+            " where available_at <= now() and routing_key || ' ' || coalesce(queue, '') <> all(cast(:paused as text[]))"
+            " order by seq limit :limit"
         )
-        rows = (await connection.execute(ready, {"limit": BATCH_ROWS})).all()
-        if not rows:
-            return 0
+        rows = (await connection.execute(ready, {"paused": paused, "limit": BATCH_ROWS})).all()
         groups: dict[tuple[str, str | None], list[Any]] = defaultdict(list)
         for row in rows:
             groups[row.routing_key, row.queue].append(row)
         outcomes = await asyncio.gather(*(self._send(key, queue, group) for (key, queue), group in groups.items()))
-        sent = [seq for done, _ in outcomes for seq in done]
-        unsent = [seq for _, failed in outcomes for seq in failed]
+        sent = [seq for done in outcomes for seq in done]
         if sent:
             await connection.execute(delete(self._outbox).where(self._outbox.c.seq.in_(sent)))
-        if unsent:
-            later = datetime.now(UTC) + UNSENT_PAUSE
-            await connection.execute(
-                update(self._outbox).where(self._outbox.c.seq.in_(unsent)).values(available_at=later)
-            )
         return len(sent)
 
-    async def _send(self, routing_key: str, queue: str | None, rows: list[Any]) -> tuple[list[int], list[int]]:
+    async def _send(self, routing_key: str, queue: str | None, rows: list[Any]) -> list[int]:
+        """Send one group in order; returns the rows that are safe, and pauses the group if not all are."""
         done: list[int] = []
         try:
-            for pack in _packed(rows):
+            # A retry travels alone, so that an event that ends its process takes no other with it.
+            for pack in _packed(rows) if queue is None else [[row] for row in rows]:
                 message = Delivery(body=b"[" + b",".join(row.event.encode() for row in pack) + b"]")
                 if queue is not None:
                     await self._transport.send(queue, message)
@@ -143,7 +143,9 @@ class Relay:
             log.warning("outbox_unroutable", routing_key=routing_key, queue=queue, error=str(error))
         except Exception:
             log.exception("outbox_unsent", routing_key=routing_key, queue=queue, rows=len(rows) - len(done))
-        return done, [row.seq for row in rows[len(done) :]]
+        if len(done) < len(rows):
+            self._paused[routing_key, queue] = datetime.now(UTC) + UNSENT_PAUSE
+        return done
 
     async def _publish_openly(self, routing_key: str, rows: list[Any]) -> None:
         event_class = EVENT_TYPES.get(routing_key)

@@ -1,7 +1,6 @@
 """A running service: its connections, its consumers, its relay, its workers and its sweeps."""
 
 import asyncio
-import contextlib
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
@@ -93,9 +92,9 @@ class Runtime:
         await self.transport.stop()
         for task in self._tasks:
             task.cancel()
-        for task in self._tasks:
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+        for outcome in await asyncio.gather(*self._tasks, return_exceptions=True):
+            if isinstance(outcome, Exception):
+                log.error("background_task_ended_early", exc_info=outcome)
         await self.cache.close()
         await self.database.close()
         await self.telemetry.shutdown()

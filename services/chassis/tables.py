@@ -19,10 +19,10 @@ from sqlalchemy import text as sql
 from services.chassis.tenancy import CLIENT_ACCOUNT, ENGAGEMENT
 
 
-def _tenant_columns() -> list[Column[object]]:
+def _tenant_columns(*, key: bool) -> list[Column[object]]:
     return [
-        Column("client_account_id", Uuid, nullable=False, server_default=sql(CLIENT_ACCOUNT)),
-        Column("engagement_id", Uuid, nullable=False, server_default=sql(ENGAGEMENT)),
+        Column("client_account_id", Uuid, primary_key=key, nullable=False, server_default=sql(CLIENT_ACCOUNT)),
+        Column("engagement_id", Uuid, primary_key=key, nullable=False, server_default=sql(ENGAGEMENT)),
     ]
 
 
@@ -41,12 +41,12 @@ class ServiceMetaData(MetaData):
             },
         )
         self.service = service
-        # The primary key is what makes an event take effect once.
+        # The primary key is what makes an event take effect once; nobody can use up another tenant's ids.
         self.inbox = Table(
             "inbox",
             self,
+            *_tenant_columns(key=True),
             Column("event_id", Uuid, primary_key=True),
-            *_tenant_columns(),
             Column("received_at", DateTime(timezone=True), nullable=False, server_default=sql("now()")),
             Index(None, "received_at", postgresql_using="brin"),
             info={"grants": "select, insert, delete", "dispatch": "select, delete"},
@@ -55,19 +55,19 @@ class ServiceMetaData(MetaData):
             "outbox",
             self,
             Column("seq", BigInteger, Identity(always=True), primary_key=True),
-            *_tenant_columns(),
+            *_tenant_columns(key=False),
             Column("routing_key", Text, nullable=False),
             Column("queue", Text, comment="Set when only this queue gets the event: a retry or a replay"),
             Column("event", JSON(none_as_null=True), nullable=False),
             Column("available_at", DateTime(timezone=True), nullable=False, server_default=sql("now()")),
             Index(None, "available_at", "seq"),
-            info={"grants": "select, insert", "dispatch": "select, update, delete"},
+            info={"grants": "select, insert", "dispatch": "select, delete"},
         )
         self.work = Table(
             "work",
             self,
+            *_tenant_columns(key=True),
             Column("event_id", Uuid, primary_key=True),
-            *_tenant_columns(),
             Column("event_type", Text, nullable=False),
             Column("flow_id", Uuid),
             Column("event", JSON(none_as_null=True), nullable=False),

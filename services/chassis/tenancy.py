@@ -9,8 +9,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from contracts.envelope import Tenant
 
-CLIENT_ACCOUNT = "nullif(current_setting('app.client_account_id', true), '')::uuid"
-ENGAGEMENT = "nullif(current_setting('app.engagement_id', true), '')::uuid"
+# Spelled as Postgres spells it back, so that migrations see no difference.
+CLIENT_ACCOUNT = "(NULLIF(current_setting('app.client_account_id'::text, true), ''::text))::uuid"
+ENGAGEMENT = "(NULLIF(current_setting('app.engagement_id'::text, true), ''::text))::uuid"
 
 # Wrapped in a sub-select the setting is read once a statement, not once a row.
 _OWN_ROWS = f"client_account_id = (select {CLIENT_ACCOUNT}) and engagement_id = (select {ENGAGEMENT})"

@@ -3,25 +3,27 @@
 import asyncio
 import contextlib
 import traceback
-from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import timedelta
-from typing import Any, ParamSpec, TypeVar
+from collections.abc import AsyncIterator, Callable
+from typing import ParamSpec, TypeVar
 
 import structlog
-from sqlalchemy import delete, func, select, text, update
+from pydantic import ValidationError
+from sqlalchemy import delete
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from contracts.envelope import Event, Problem
+from contracts.envelope import Event, Problem, UnknownEventType
 from contracts.flows import WorkProgressed
 from services.chassis.blobs import Blobs
-from services.chassis.consumer import BACK_OFF, dead_letter, emitted_events
+from services.chassis.consumer import ATTEMPTS_KEY, BACK_OFF, dead_letter, emitted_events
 from services.chassis.database import Database
 from services.chassis.errors import ExpectedFailure
+from services.chassis.leases import Claim, LeaseLost, Leases
 from services.chassis.logs import bound
 from services.chassis.outbox import add_events
 from services.chassis.service import Handler, Service
-from services.chassis.telemetry import Telemetry, without_spans
+from services.chassis.telemetry import Telemetry
+
+__all__ = ["Claim", "Job", "LeaseLost", "WorkCrashes", "Worker"]
 
 log = structlog.get_logger()
 
@@ -31,34 +33,23 @@ R = TypeVar("R")
 # Long work of one process at a time; threads do the computing.
 CONCURRENCY = 2
 PROGRESS_EVERY_SECONDS = 0.5
+# Between attempts to reach a database that is away.
+PAUSE_SECONDS = 1.0
 MAX_ATTEMPTS = len(BACK_OFF) + 1
-
-
-class LeaseLost(Exception):
-    """Somebody else took this work over, or it was cancelled: whatever was done here must not count."""
 
 
 class WorkCrashes(Exception):
     """This work took its process down, every time it was tried."""
 
 
-@dataclass(frozen=True)
-class Claim:
-    """A piece of work that this process holds."""
-
-    event: Event
-    message: dict[str, Any]
-    attempts: int
-    fence: int
-
-
 class Job:
     """What a work handler is given beside its event."""
 
-    def __init__(self, worker: "Worker", claim: Claim) -> None:
+    def __init__(self, worker: "Worker", claim: Claim, event: Event) -> None:
         self.blobs: Blobs = worker.blobs
         self._worker = worker
         self._claim = claim
+        self._event = event
         self._stack = contextlib.AsyncExitStack()
         self._session: AsyncSession | None = None
         self._last_progress = 0.0
@@ -73,7 +64,7 @@ class Job:
         if now - self._last_progress < PROGRESS_EVERY_SECONDS:
             return
         self._last_progress = now
-        event = WorkProgressed.reply_to(self._claim.event, done=done, total=total, message=message)
+        event = WorkProgressed.reply_to(self._event, done=done, total=total, message=message)
         async with self._worker.database.transaction(event.tenant) as session:
             await add_events(session, self._worker.metadata, [event])
         self._worker.committed()
@@ -84,8 +75,8 @@ class Job:
         After this the handler only writes and returns: the chassis adds the returned events and commits.
         """
         if self._session is None:
-            session = await self._stack.enter_async_context(self._worker.database.transaction(self._claim.event.tenant))
-            await self._worker.hold(session, self._claim)
+            session = await self._stack.enter_async_context(self._worker.database.transaction(self._claim.tenant))
+            await self._worker.leases.hold(session, self._claim)
             self._session = session
         return self._session
 
@@ -93,7 +84,7 @@ class Job:
         """Commit the result, its events and the end of the work together."""
         session = await self.begin()
         await add_events(session, self._worker.metadata, events)
-        await self._worker.end(session, self._claim)
+        await self._worker.leases.end(session, self._claim)
         await self._stack.aclose()
 
     async def abandon(self, error: BaseException) -> None:
@@ -121,13 +112,12 @@ class Worker:
         poll_seconds: float,
     ) -> None:
         self.database = database
+        self.leases = Leases(database, service.metadata, lease_seconds)
         self.metadata = service.metadata
         self.blobs = blobs
         self.committed = committed
         self._service = service
-        self._work = service.metadata.work
         self._telemetry = telemetry
-        self._lease_seconds = lease_seconds
         self._poll_seconds = poll_seconds
         self._wake = asyncio.Event()
 
@@ -145,49 +135,33 @@ class Worker:
         while True:
             self._wake.clear()
             try:
-                claim = await self._claim()
+                claim = await self.leases.claim()
+                if claim is not None:
+                    await self._perform(claim)
+                    continue
             except Exception:
-                log.exception("work_not_claimed", detail="No work could be claimed; it will be tried again.")
-                await asyncio.sleep(1)
+                # Nothing is lost: what was claimed becomes free again when its lease ends.
+                log.exception("work_interrupted", detail="The work could not be claimed or closed; it comes again.")
+                await asyncio.sleep(PAUSE_SECONDS)
                 continue
-            if claim is None:
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._wake.wait(), self._poll_seconds)
-                continue
-            await self._perform(claim)
-
-    async def _claim(self) -> Claim | None:
-        # The tenant with the least work in progress goes first, so that nobody's backlog starves another's.
-        statement = text(f"""
-            update {self._work.fullname} set
-                fence = fence + 1, attempts = attempts + 1, lease_until = now() + make_interval(secs => :lease)
-            where event_id = (
-                select w.event_id from {self._work.fullname} w
-                where w.available_at <= now() and (w.lease_until is null or w.lease_until < now()) and not w.cancelled
-                order by (
-                    select count(*) from {self._work.fullname} busy
-                    where busy.client_account_id = w.client_account_id and busy.lease_until >= now()
-                ), w.event_id
-                limit 1 for update skip locked
-            )
-            returning event, attempts, fence
-        """)
-        with without_spans():
-            async with self.database.dispatch() as connection:
-                row = (await connection.execute(statement, {"lease": self._lease_seconds})).first()
-        if row is None:
-            return None
-        return Claim(Event.from_cloudevent(row.event), row.event, row.attempts, row.fence)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), self._poll_seconds)
 
     async def _perform(self, claim: Claim) -> None:
-        event = claim.event
+        try:
+            event = Event.from_cloudevent(claim.message)
+        except (ValidationError, UnknownEventType) as error:
+            # It was readable when it was accepted, so the contracts have changed since then.
+            reason = f"This version cannot read it any more: {error}"
+            await self._close(claim, [self._dead_letter(claim, "schema_mismatch", reason, None)], replayable=True)
+            return
         handler = self._service.handler_of(event.type_name)
         name = f"{self._service.name} {event.type_name} work"
         with (
             self._telemetry.consume(name, event.traceparent),
             bound(service=self._service.name, tenant=event.tenant, flow_id=event.flow_id),
         ):
-            job = Job(self, claim)
+            job = Job(self, claim, event)
             try:
                 if handler is None:
                     raise LookupError(f"{self._service.name} has no handler for {event.type_name} any more")
@@ -198,21 +172,23 @@ class Worker:
                     await job.finish(emitted_events(result))
             except ExpectedFailure as error:
                 await job.abandon(error)
-                await self._expected(handler, claim, error)
+                await self._expected(handler, claim, event, error)
             except LeaseLost as error:
                 await job.abandon(error)
                 log.warning("lease_lost", event_type=event.type_name, event_id=str(event.id), fence=claim.fence)
             except Exception as error:
                 log.exception("work_failed", event_type=event.type_name, attempt=claim.attempts)
                 await job.abandon(error)
-                await self._unexpected(handler, claim, error)
+                await self._unexpected(handler, claim, event, error)
             except asyncio.CancelledError as error:
                 await job.abandon(error)
+                # An orderly stop is no failed attempt, and whoever comes next need not wait for the lease to end.
+                await self.leases.release(claim)
                 raise
         self.committed()
 
     @contextlib.asynccontextmanager
-    async def _heartbeat(self, claim: Claim, job: Job):  # type: ignore[no-untyped-def]
+    async def _heartbeat(self, claim: Claim, job: Job) -> AsyncIterator[None]:
         worker = asyncio.current_task()
         assert worker is not None
         lost = False
@@ -220,87 +196,67 @@ class Worker:
         async def beat() -> None:
             nonlocal lost
             while True:
-                await asyncio.sleep(self._lease_seconds / 3)
+                await asyncio.sleep(self.leases.seconds / 3)
                 if not job.writing and not await self._extend(claim):
-                    lost = True
-                    worker.cancel()
+                    # While the result is written its row lock is the lease, and afterwards the row is gone.
+                    if not job.writing:
+                        lost = True
+                        worker.cancel()
                     return
 
         task = asyncio.create_task(beat())
         try:
             yield
         except asyncio.CancelledError:
-            if lost:
-                worker.uncancel()
+            if lost and worker.uncancel() == 0:
                 raise LeaseLost from None
             raise
         finally:
             task.cancel()
+            await asyncio.wait([task])
 
     async def _extend(self, claim: Claim) -> bool:
-        statement = (
-            update(self._work)
-            .where(self._work.c.event_id == claim.event.id, self._work.c.fence == claim.fence, ~self._work.c.cancelled)
-            .values(lease_until=func.now() + timedelta(seconds=self._lease_seconds))
-        )
         try:
-            with without_spans():
-                async with self.database.dispatch() as connection:
-                    return bool((await connection.execute(statement)).rowcount)
+            return await self.leases.extend(claim)
         except Exception:
             # The fence decides in the end; losing the database for a moment is no reason to stop computing.
-            log.exception("lease_not_extended", event_id=str(claim.event.id))
+            log.exception("lease_not_extended", event_id=str(claim.event_id))
             return True
 
-    async def hold(self, session: AsyncSession, claim: Claim) -> None:
-        """Lock the work's row in this transaction; raises `LeaseLost` unless it is still ours."""
-        statement = (
-            select(self._work.c.event_id)
-            .where(self._work.c.event_id == claim.event.id, self._work.c.fence == claim.fence, ~self._work.c.cancelled)
-            .with_for_update()
-        )
-        if (await session.execute(statement)).first() is None:
-            raise LeaseLost
-
-    async def end(self, session: AsyncSession, claim: Claim) -> None:
-        """Take the work's row away, in the transaction of its result."""
-        await session.execute(delete(self._work).where(self._work.c.event_id == claim.event.id))
-
-    async def _expected(self, handler: Handler | None, claim: Claim, error: ExpectedFailure) -> None:
+    async def _expected(self, handler: Handler | None, claim: Claim, event: Event, error: ExpectedFailure) -> None:
         if handler is not None and handler.failure is not None:
-            await self._close(claim, [handler.failure.reply_to(claim.event, problem=error.problem)])
+            await self._close(claim, [handler.failure.reply_to(event, problem=error.problem)])
             return
-        await self._give_up(handler, claim, error.problem.code, error.problem.detail, None)
+        await self._give_up(handler, claim, event, error.problem.code, error.problem.detail, None)
 
-    async def _unexpected(self, handler: Handler | None, claim: Claim, error: Exception) -> None:
+    async def _unexpected(self, handler: Handler | None, claim: Claim, event: Event, error: Exception) -> None:
         if claim.attempts < MAX_ATTEMPTS and handler is not None:
-            later = func.now() + BACK_OFF[claim.attempts - 1]
-            statement = (
-                update(self._work)
-                .where(self._work.c.event_id == claim.event.id, self._work.c.fence == claim.fence)
-                .values(lease_until=None, available_at=later)
-            )
-            async with self.database.dispatch() as connection:
-                await connection.execute(statement)
+            await self.leases.postpone(claim, BACK_OFF[claim.attempts - 1])
             return
         trace = "".join(traceback.format_exception(error))
-        await self._give_up(handler, claim, "work_failed", f"{type(error).__name__}: {error}", trace)
+        await self._give_up(handler, claim, event, "work_failed", f"{type(error).__name__}: {error}", trace)
 
-    async def _give_up(self, handler: Handler | None, claim: Claim, code: str, reason: str, trace: str | None) -> None:
-        queue = self._service.queue_of(type(claim.event))
-        message = {**claim.message, "deliveryattempt": claim.attempts - 1}
-        events: list[Event] = [dead_letter(self._service.name, queue, message, code=code, reason=reason, trace=trace)]
+    async def _give_up(
+        self, handler: Handler | None, claim: Claim, event: Event, code: str, reason: str, trace: str | None
+    ) -> None:
+        events: list[Event] = [self._dead_letter(claim, code, reason, trace)]
         if handler is not None and handler.failure is not None:
             detail = f"{reason} The request is kept as a dead letter; an operator can replay it."
-            events.append(handler.failure.reply_to(claim.event, problem=Problem(code=code, detail=detail)))
+            events.append(handler.failure.reply_to(event, problem=Problem(code=code, detail=detail)))
         await self._close(claim, events, replayable=True)
+
+    def _dead_letter(self, claim: Claim, code: str, reason: str, trace: str | None) -> Event:
+        queue = f"{self._service.name}.{claim.message.get('type')}"
+        message = {**claim.message, ATTEMPTS_KEY: claim.attempts - 1}
+        return dead_letter(self._service.name, queue, message, code=code, reason=reason, trace=trace)
 
     async def _close(self, claim: Claim, events: list[Event], *, replayable: bool = False) -> None:
         inbox = self.metadata.inbox
-        async with self.database.transaction(claim.event.tenant) as session:
+        async with self.database.transaction(claim.tenant) as session:
             with contextlib.suppress(LeaseLost):
-                await self.hold(session, claim)
+                await self.leases.hold(session, claim)
                 await add_events(session, self.metadata, events)
-                await self.end(session, claim)
+                await self.leases.end(session, claim)
                 if replayable:
-                    await session.execute(delete(inbox).where(inbox.c.event_id == claim.event.id))
+                    await session.execute(delete(inbox).where(inbox.c.event_id == claim.event_id))
+        self.committed()

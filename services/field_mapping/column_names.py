@@ -3,7 +3,7 @@
 import re
 import unicodedata
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import lru_cache
 
 from rapidfuzz.distance import OSA
 from rapidfuzz.process import extractOne
@@ -11,10 +11,10 @@ from rapidfuzz.process import extractOne
 from services.field_mapping.lexicon import Vocabulary, vocabulary
 
 UNITS = {
-    "byte": "bytes", "bytes": "bytes", "kb": "KB", "kib": "KB", "mb": "MB", "mib": "MiB", "gb": "GB", "gib": "GiB", "tb": "TB", "tib": "TiB",
-    "hz": "Hz", "mhz": "MHz", "ghz": "GHz", "percent": "%",
-    "second": "seconds", "seconds": "seconds", "secs": "seconds", "minute": "minutes", "minutes": "minutes", "mins": "minutes",
-    "hour": "hours", "hours": "hours", "hrs": "hours", "hr": "hours", "day": "days", "days": "days",
+    "byte": "bytes", "bytes": "bytes", "kb": "KB", "kib": "KB", "mb": "MB", "mib": "MiB", "gb": "GB", "gib": "GiB",
+    "tb": "TB", "tib": "TiB", "hz": "Hz", "mhz": "MHz", "ghz": "GHz", "percent": "%",
+    "second": "seconds", "seconds": "seconds", "secs": "seconds", "minute": "minutes", "minutes": "minutes",
+    "mins": "minutes", "hour": "hours", "hours": "hours", "hrs": "hours", "hr": "hours", "day": "days", "days": "days",
 }  # fmt: skip
 DIMENSIONS = {
     **dict.fromkeys(("bytes", "KB", "MB", "MiB", "GB", "GiB", "TB", "TiB"), "size"),
@@ -25,24 +25,31 @@ DIMENSIONS = {
 
 # Spellings that camel-case splitting would tear apart.
 _PROTECTED = re.compile(
-    r"IPv[46]|VMware|vCPUs?|vRAM|vCenter|SMBIOS|SMBios|[KMGT]iB|[KMGT]B(?![a-z])|[MG]Hz|ESXi?|VMs|IPs|CPUs|NICs|HBAs|vApp|vSAN|VMotion|vMotion"
+    r"IPv[46]|VMware|vCPUs?|vRAM|vCenter|SMBIOS|SMBios|[KMGT]iB|[KMGT]B(?![a-z]|PS)|[MG]Hz|ESXi?|VMs|IPs|CPUs|NICs|HBAs|vApp|vSAN|VMotion|vMotion"
     r"|NetBIOS|Netbios|vSphere|MoRef|MoId|IaaS|PaaS|SaaS|IOPS|IOps|Mbps|Kbps|Gbps|MBps|KBps|DevOps|iSCSI|iLO|iDRAC|DBMS|HyperV"
 )
 _GLUED_ACRONYM = re.compile(r"(RAM|CPU|MAC|DNS|OS|VM|IP|DB|HDD|CI|ID)(?=[a-z]{2,})")
 _CAMEL = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+")
+_PATH_STEP = re.compile(r"(?<=[^\W_])(?:\[\d+\])?(?:\.|->)(?=[^\W\d_])")
+_SHORT_DURATIONS = {"h": "hours", "min": "minutes", "m": "minutes", "d": "days", "sec": "seconds", "s": "seconds"}
 _RATE_WORDS = frozenset({"mbps", "kbps", "gbps", "bps", "mbs", "kbs"})
+_RECOVERY = frozenset({"rto", "rpo"})
 _SHORT_WORDS = frozenset({"ip", "os", "vm", "id", "ci", "db", "dr", "hw", "no", "in", "of", "by", "is"})
 
 
 @dataclass(frozen=True, slots=True)
 class ColumnName:
-    """The words of a column's name after aliases, with what was taken out of them."""
+    """The words of a column's name after aliases, with what was taken out of them.
+
+    `leaf` has the words of the last step of a path such as `hardwareProfile.vmSize`; None where the name is no path.
+    """
 
     words: frozenset[str]
     ordered: tuple[str, ...]
     unit: str | None
     position: int
     misspelt: bool
+    leaf: frozenset[str] | None = None
 
     @property
     def dimension(self) -> str | None:
@@ -66,7 +73,8 @@ def read_name(name: str) -> ColumnName:
         misspelt = misspelt or typo
     words = _after_according_to(_merge_compounds(words, known))
     unit, words = _take_unit(words)
-    return ColumnName(frozenset(words), tuple(words), unit, position, misspelt)
+    leaf = _PATH_STEP.split(name)[-1] if _PATH_STEP.search(name) else ""
+    return ColumnName(frozenset(words), tuple(words), unit, position, misspelt, read_name(leaf).words if leaf else None)
 
 
 def phrase_words(phrase: str) -> frozenset[str]:
@@ -78,16 +86,19 @@ def phrase_words(phrase: str) -> frozenset[str]:
 
 def plain(text: str) -> str:
     """Lower case without accents: 'Größe' becomes 'grosse', 'İşletim' becomes 'isletim'."""
-    decomposed = unicodedata.normalize("NFKD", text.replace("ı", "i"))
-    return "".join(c for c in decomposed if not unicodedata.combining(c)).casefold()
+    return without_accents(text).casefold()
+
+
+def without_accents(text: str) -> str:
+    """The text with its letters' accents taken off; the case stays."""
+    if text.isascii():
+        return text
+    decomposed = unicodedata.normalize("NFKD", text.replace("ı", "i").replace("ß", "ss"))
+    return "".join(c for c in decomposed if not unicodedata.combining(c))
 
 
 def _chunks(name: str) -> list[str]:
-    text = "".join(
-        c
-        for c in unicodedata.normalize("NFKD", name.replace("ß", "ss").replace("ı", "i"))
-        if not unicodedata.combining(c)
-    )
+    text = without_accents(name)
     text = re.sub(
         r"\((?:[^()]*/[^()]*/?[^()]*)\)",
         lambda m: m.group() if re.search(r"(?i)/\s*s(ec)?\b|[kmgt]i?b", m.group()) else " ",
@@ -118,7 +129,7 @@ def _translate(word: str, known: Vocabulary) -> list[str]:
     return [known.aliases.get(word, word)]
 
 
-@cache
+@lru_cache(maxsize=20_000)
 def _resolve(word: str) -> tuple[tuple[str, ...], bool]:
     """The vocabulary's words for one word of a name, and whether that took a guess at its spelling."""
     known = vocabulary()
@@ -179,6 +190,8 @@ def _after_according_to(words: list[str]) -> list[str]:
 
 
 def _take_unit(words: list[str]) -> tuple[str | None, list[str]]:
+    if len(words) > 1 and words[-1] in _SHORT_DURATIONS and not _RECOVERY.isdisjoint(words):
+        return _SHORT_DURATIONS[words[-1]], words[:-1]
     unit = None
     kept = []
     for word in words:
@@ -188,6 +201,7 @@ def _take_unit(words: list[str]) -> tuple[str | None, list[str]]:
             continue
         if unit is None or DIMENSIONS[unit] == "duration":
             unit = found
-        if found == "%":
-            kept.append(word)
+        # A share and a clock rate are said by their units alone: "CPU %", "CPU MHz".
+        if DIMENSIONS[found] in ("percent", "frequency"):
+            kept.append(DIMENSIONS[found])
     return unit, kept

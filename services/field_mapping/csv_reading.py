@@ -1,5 +1,6 @@
 """CSV, TSV and their kin as tables: found dialect, polars for the well-formed, a tolerant rewrite for the rest."""
 
+import contextlib
 import csv
 import io
 import itertools
@@ -17,7 +18,7 @@ from services.field_mapping.csv_repair import cell_too_long, rewrite, too_many_c
 from services.field_mapping.file_format import HEAD_BYTES
 from services.field_mapping.header import Header, find_header
 from services.field_mapping.read_table import ReadLimits, ReadTable, at_most, reject
-from services.field_mapping.table_cleaning import clean_table
+from services.field_mapping.table_cleaning import clean_table, titles_above
 from services.field_mapping.text_encoding import CHUNK_BYTES, to_utf8
 
 _DELIMITERS = ",;\t|"
@@ -33,7 +34,7 @@ class _Layout:
     delimiter: str
     header: Header
     lines: int
-    above: list[str]
+    above: list[list[str]]
 
 
 def read_csv(path: Path, file_name: str, limits: ReadLimits) -> ReadTable:
@@ -67,7 +68,7 @@ def read_csv(path: Path, file_name: str, limits: ReadLimits) -> ReadTable:
             f"The file has a header in row {header_row} but no rows below it. Export it again with its rows.",
             row=header_row,
         )
-    problems = [*_title_problem(layout, file_name), *problems, *dropped]
+    problems = [*titles_above(layout.above, header_row, file_name), *problems, *dropped]
     return ReadTable(None, header_row, frame, at_most(problems, file_name))
 
 
@@ -97,7 +98,7 @@ def _find_layout(text: Path, file_name: str) -> _Layout:
         content = file.read(HEAD_BYTES)
         complete = not file.read(1)
     head = content.decode("utf-8", errors="ignore").removeprefix(_ENCODED_BOM)
-    if not head.strip() and complete:
+    if not head.strip() and (complete or _is_blank(text)):
         reject(
             "empty_file", file_name, "The file holds nothing but blank lines. Export it again and upload the new file."
         )
@@ -109,14 +110,20 @@ def _find_layout(text: Path, file_name: str) -> _Layout:
         layout = _layout_with(delimiter, head, complete, skip=bool(named))
         if layout is not None:
             found.append(layout)
-    if not found:
+    best = max(found, key=lambda layout: (layout.header.fit, layout.header.naming), default=None)
+    if best is None or not best.header.naming:
         reject(
             "no_header",
             file_name,
             "The first full row of the file holds values, not column names. Add a header row that names the columns.",
-            row=1,
+            row=best.header.index + 1 if best else 1,
         )
-    return max(found, key=lambda layout: layout.header.fit)
+    return best
+
+
+def _is_blank(text: Path) -> bool:
+    with text.open("rb") as file:
+        return not any(chunk.strip() for chunk in iter(lambda: file.read(CHUNK_BYTES), b""))
 
 
 def _layout_with(delimiter: str, head: str, complete: bool, skip: bool) -> _Layout | None:
@@ -130,16 +137,7 @@ def _layout_with(delimiter: str, head: str, complete: bool, skip: bool) -> _Layo
     header = find_header([[], *records[1:]] if skip else records)
     if header is None:
         return None
-    above = [" ".join(cell for cell in record if cell.strip()) for record in records[: header.index]]
-    return _Layout(delimiter, header, lines[header.index], [] if skip else [title for title in above if title])
-
-
-def _title_problem(layout: _Layout, file_name: str) -> list[Problem]:
-    if not layout.above:
-        return []
-    titles = "; ".join(layout.above)[:300]
-    detail = f"The header is in row {layout.header.index + 1}; what is above it is not part of the table: {titles}"
-    return [Problem(code="rows_above_header", detail=detail, file_name=file_name, row=1)]
+    return _Layout(delimiter, header, lines[header.index], records[int(skip) : header.index])
 
 
 def _read_records(
@@ -147,15 +145,10 @@ def _read_records(
 ) -> tuple[pl.DataFrame, list[Problem]]:
     """The records below the header, one row each (empty ones too), and what had to be treated specially."""
     width = len(layout.header.cells)
-    survey = _survey(text, layout.delimiter, file_name)
-    if survey.plain:
-        try:
-            raw = _scan(text, layout.delimiter, width, limits.max_rows, layout.lines)
-        except (pl.exceptions.ComputeError, pl.exceptions.SchemaError):
-            # More cells than columns somewhere: only the tolerant way keeps them all.
-            raw = None
-        if raw is not None:
-            return raw, []
+    if _is_plain(text, layout.delimiter, file_name):
+        # More cells than columns somewhere raise: only the tolerant way keeps them all.
+        with contextlib.suppress(pl.exceptions.ComputeError, pl.exceptions.SchemaError):
+            return _scan(text, layout.delimiter, width, limits.max_rows, layout.lines), []
     repaired = folder / "repaired.csv"
     widest, problems = rewrite(text, repaired, layout.delimiter, layout.header.index + 1, width, file_name, limits)
     return _scan(repaired, ",", widest, limits.max_rows, skip_lines=0), problems
@@ -178,41 +171,27 @@ def _scan(text: Path, delimiter: str, width: int, max_rows: int, skip_lines: int
         return pl.DataFrame(schema=schema)
 
 
-@dataclass(frozen=True)
-class _Survey:
-    """Lines of a text, and whether it is plain: no odd quoting, no carriage return that stands alone."""
-
-    lines: int
-    plain: bool
-
-
-def _survey(text: Path, delimiter: str, file_name: str) -> _Survey:
-    """Count what tells well-formed text from the rest, in one pass over the bytes."""
-    before, after = delimiter.encode() + b'"', b'"' + delimiter.encode()
-    lines, lone, gap, last = 0, False, 0, b"\n"
-    quotes = opening = closing = doubled = 0
+def _is_plain(text: Path, delimiter: str, file_name: str) -> bool:
+    """Whether no quote stands where it does not belong, and no carriage return alone (in one pass over the bytes)."""
+    border = bytes.maketrans(delimiter.encode() + b"\r", b"\n\n")
+    lines, opening, closing, plain = 0, 0, 0, True
     with text.open("rb") as file:
-        while chunk := file.read(CHUNK_BYTES):
-            if chunk.endswith(b"\r"):
-                chunk += file.read(1)
+        # Whole lines at a time, so that what belongs together is never torn apart.
+        while chunk := file.read(CHUNK_BYTES) + file.readline(_MAX_LINE_BYTES):
             ends = chunk.count(b"\n")
             lines += ends
-            returns = b"\r" in chunk
-            lone = lone or (returns and chunk.count(b"\r") != chunk.count(b"\r\n"))
-            gap = 0 if ends or returns else gap + len(chunk)
-            if gap > _MAX_LINE_BYTES:
+            if b"\r" in chunk:
+                plain = plain and chunk.count(b"\r") == chunk.count(b"\r\n")
+            elif not ends and len(chunk) > _MAX_LINE_BYTES:
                 _line_too_long(lines + 1, file_name)
-            joined = last + chunk
-            if b'"' in joined:
-                quotes += chunk.count(b'"')
-                opening += joined.count(before) + joined.count(b'\n"')
-                closing += joined.count(after) + joined.count(b'"\n') + joined.count(b'"\r')
-                doubled += chunk.count(b'""')
-            last = chunk[-1:]
-    closing += last == b'"'
-    # In well-formed text every quote opens a cell, closes one, or is one of a pair inside it.
-    well_quoted = opening == closing and quotes - opening - closing in (0, 2 * doubled)
-    return _Survey(lines + (last != b"\n"), plain=well_quoted and not lone)
+            if plain and b'"' in chunk:
+                cells = (b"\n" + chunk + b"\n").translate(border)
+                opens, closes = cells.count(b'\n"'), cells.count(b'"\n')
+                # In well-formed text every quote opens a cell, closes one, or is one of a pair inside it.
+                inside = chunk.count(b'"') - opens - closes
+                plain = inside == 0 or inside == 2 * chunk.count(b'""')
+                opening, closing = opening + opens, closing + closes
+    return plain and opening == closing
 
 
 def _line_too_long(row: int, file_name: str) -> NoReturn:

@@ -44,7 +44,7 @@ def _components(text: pl.Series, pattern: str) -> pl.DataFrame:
 
 
 def _timestamps(parts: pl.DataFrame) -> pl.Series:
-    """Timestamps of year, month, day and, where the pattern has them, time and zone; null where there is no such day."""
+    """Timestamps of year, month, day and, if the pattern has them, time and zone; null where there is no such day."""
     absent = {"hour", "minute", "second", "half", "zone"} - set(parts.columns)
     parts = parts.with_columns(
         pl.lit(None, pl.String if name in {"half", "zone"} else pl.Int64).alias(name) for name in absent
@@ -94,7 +94,7 @@ def _matching(text: pl.Series, pattern: str) -> pl.Series:
 
 
 def _year_last(text: pl.Series, day_first: bool) -> pl.Series:
-    """Timestamps of dates such as 03/04/2021; one that proves its own order is read in it, whatever `day_first` says."""
+    """Timestamps of dates such as 03/04/2021; one that proves its own order is read in it, despite `day_first`."""
     first, second = pl.col("first"), pl.col("second_part")
     in_order = (pl.col("separator") == ".") | (first > 12) | ((second <= 12) & pl.lit(day_first))
     parts = _components(text, _YEAR_LAST).with_columns(
@@ -104,7 +104,7 @@ def _year_last(text: pl.Series, day_first: bool) -> pl.Series:
 
 
 def _order(text: pl.Series) -> tuple[bool, bool, str | None]:
-    """Of dates with "/" or "-": whether the day comes first, whether all agree on it, and an example of one left open."""
+    """Of dates with "/" or "-": whether the day is first, whether all agree on it, and an example of one left open."""
     parts = text.str.extract_groups(r"^(?<first>\d{1,2})[-/](?<last>\d{1,2})[-/]\d").struct.unnest().cast(pl.Int64)
     proves_day, proves_month = parts["first"] > 12, parts["last"] > 12
     if proves_day.any() != proves_month.any():
@@ -118,8 +118,9 @@ def read_dates(text: pl.Series) -> tuple[pl.DataFrame, str | None]:
     """Timestamps of one column: `value` (Datetime, UTC where a zone is given) and, where unreadable, `reason`.
 
     Read are ISO 8601, year-first and year-last dates with any of "-/.", month names, 12- and 24-hour times, Excel day
-    numbers (days since 1899-12-30), and Unix seconds or milliseconds. Dots mean day first; with "/" or "-" the column is
-    day first only if some value proves it. The second result is a value for which nothing proved either order, or both.
+    numbers (days since 1899-12-30), and Unix seconds or milliseconds. Dots mean day first; with "/" or "-" the column
+    is day first only if some value proves it. The second result is a value left open by the column: no value proves
+    either order, or some prove one and some the other.
     """
     value, pending, example = _nothing(text), text.is_not_null().arg_true(), None
 

@@ -68,8 +68,8 @@ def detect_kind(path: Path, head: bytes, file_name: str) -> Kind:
         if pattern.match(head):
             _not_a_table(name, file_name)
     control = len(head) - len(head.translate(None, _UNPRINTABLE))
-    # A stray control byte is dirt in a text; one in a hundred is a binary format.
-    if control * 100 > len(head):
+    # A few control bytes are dirt in a text; one byte in twenty is a binary format.
+    if control > 4 and control * 20 > len(head):
         _not_a_table("binary data of an unknown format", file_name)
     return "text"
 

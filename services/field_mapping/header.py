@@ -24,16 +24,19 @@ _VALUE = re.compile(
 
 @dataclass(frozen=True)
 class Header:
-    """A header that was found: its place among the rows (from 0), its cells, and how well the rows fit it."""
+    """The first full row of a table: its place among the rows (from 0), its cells, whether they are names at all,
+    and how well the rows below fit it."""
 
     index: int
     cells: list[str]
+    naming: bool
     fit: float
 
 
 def find_header(rows: Sequence[Row]) -> Header | None:
-    """The header among the first rows of a file, or None when the first full row holds values instead of names.
+    """The header among the first rows of a file, or None when no row has a value.
 
+    A table without a header is told by `naming`: then the first full row holds values instead of names.
     Title and metadata rows are narrower than the table, so the first row about as wide as the table decides.
     """
     stripped = [[cell.strip() for cell in row] for row in rows]
@@ -46,22 +49,23 @@ def find_header(rows: Sequence[Row]) -> Header | None:
         names = sum(map(bool, row))
         # A row without gaps may be a header that is narrower than its rows: they have surplus cells then.
         compact = names == extent == len(set(row[:extent])) and extent >= max(3, 0.4 * width)
-        if names == 0 or not (compact or (extent >= 0.7 * width and names * 2 >= width)):
+        labelled = names == 2 and row[0].endswith(":")
+        if names == 0 or labelled or not (compact or (extent >= 0.6 * width and names * 2 >= width)):
             continue
-        if not _is_naming(row):
-            return None
+        naming = _is_naming(row)
         above = sum(any(other) for other in stripped[:index])
         below = [_extent(other) for other in stripped[index:] if any(other)]
         fitting = sum(0.3 * extent <= other <= extent for other in below) / len(below)
-        return Header(index, row, fitting * (extent - 1) * 0.5 ** min(above, 6))
+        certainty = (1 if naming else 0.75) * 0.5 ** min(above, 6)
+        return Header(index, row, naming, fitting * (extent - 1) * certainty)
     return None
 
 
 def _table_width(filled: Sequence[Row]) -> int:
-    """Cells of a typical row: trailing empty cells do not count, neither do a few rows with surplus cells."""
-    usual, _ = Counter(len(row) for row in filled).most_common(1)[0]
-    extents = sorted(_extent(row) for row in filled)
-    return min(usual, extents[math.ceil(0.9 * (len(extents) - 1))])
+    """Cells of a well-filled row: empty cells do not count, neither do a few rows with surplus cells."""
+    usual, _ = max(Counter(len(row) for row in filled).items(), key=lambda item: (item[1], item[0]))
+    counts = sorted(sum(map(bool, row)) for row in filled)
+    return min(usual, counts[math.ceil(0.9 * (len(counts) - 1))])
 
 
 def _extent(row: Row) -> int:

@@ -1,4 +1,4 @@
-"""From imported tables and their decided mapping to one clean inventory. Every row ends in it or among the rejected ones."""
+"""From imported tables and their decided mapping to one clean inventory; every row is in it or among the rejected."""
 
 from collections import Counter
 from dataclasses import dataclass, replace
@@ -11,8 +11,8 @@ from contracts.claim_checks import APPLICATION_LIST, ASSETS, CONNECTIONS, ROW_NU
 from contracts.discovery import QualityReport, TableKind
 from services.field_mapping.merging import IDENTITY_FIELDS, ORDER, SOURCE, merge_assets, merge_groups
 from services.field_mapping.normalise import PROBLEM_SCHEMA, MappingMismatch, SourceTable, normalise_table
+from services.field_mapping.operating_systems import operating_system_family
 from services.field_mapping.quality import misfits, quality_report
-from services.field_mapping.vocabularies import operating_system_family
 
 __all__ = ["Inventory", "MappingMismatch", "SourceTable", "build_inventory"]
 
@@ -53,8 +53,8 @@ class _Sorted:
 def build_inventory(tables: list[SourceTable], namespace: UUID) -> Inventory:
     """Normalise, merge and measure the rows of these tables, in this order.
 
-    Only accepted columns are used. Asset uids are version 5 UUIDs in `namespace`. Raises `MappingMismatch` for a mapping
-    that does not fit its table.
+    Only accepted columns are used. Asset uids are version 5 UUIDs in `namespace`. Raises `MappingMismatch` for a
+    mapping that does not fit its table.
     """
     position, parts = 0, []
     for table in tables:

@@ -4,7 +4,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
+from importlib.resources import files
 from typing import Any
 
 Subject = str  # vm, host, server, database or application: what a row of a table is about
@@ -51,7 +51,7 @@ class Residual:
 @cache
 def lexicon_data() -> dict[str, Any]:
     """The lexicon as it stands in the file."""
-    return tomllib.loads(Path(__file__).with_name("lexicon.toml").read_text(encoding="utf-8"))
+    return tomllib.loads(files("services.field_mapping").joinpath("lexicon.toml").read_text(encoding="utf-8"))
 
 
 def lexicon_entries(section: str) -> Iterator[tuple[str, str, float, Subject | None]]:
@@ -85,7 +85,7 @@ def vocabulary() -> Vocabulary:
     words |= {word for phrases in data["compounds"].values() for phrase in phrases for word in phrase.split()}
     words -= set(aliases)
     aliases |= _plural_aliases(
-        words, aliases, frozenset(data["plurals"]["distinct"]) | frozenset(data["plurals"]["counted"])
+        words, aliases, frozenset((*data["plurals"]["distinct"], *data["plurals"]["counted"], *data["aliases"]))
     )
     words -= set(aliases)
     compounds = {

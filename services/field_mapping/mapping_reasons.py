@@ -6,7 +6,7 @@ from services.field_mapping.lexicon import FieldRule
 from services.field_mapping.name_evidence import NameMatch
 from services.field_mapping.source_units import SourceUnit, value_range
 from services.field_mapping.table_kind import CONNECTION_FIELDS
-from services.field_mapping.value_patterns import ValueProfile
+from services.field_mapping.value_profiles import ValueProfile
 
 _SUBJECTS = {
     "vm": "virtual machines",
@@ -15,15 +15,18 @@ _SUBJECTS = {
     "database": "databases",
     "application": "applications",
 }
+# What values of a kind are called, to be read after "the values are".
 _KINDS = {
-    "ip": "IP addresses", "mac": "MAC addresses", "uuid": "UUIDs", "fqdn": "fully qualified names", "date": "dates", "os_name": "operating systems",
-    "environment": "environments", "power_state": "running states", "lifecycle": "stages of an asset's life", "criticality": "levels of importance",
-    "data_classification": "data classes", "boot_type": "firmware types", "architecture": "architectures", "virtual_flag": "yes, no, physical or virtual",
-    "hypervisor": "hypervisors", "asset_type": "kinds of assets", "server_role": "server roles", "protocol": "protocols",
-    "database_engine": "database products", "migration_strategy": "migration strategies", "instance_type": "cloud machine sizes",
-    "cloud_region": "cloud regions", "cpu_model": "processor models", "version": "version numbers", "percentage": "between 0 and 100",
-    "count": "small whole numbers", "port": "port numbers", "person": "names of people or e-mail addresses", "host_label": "machine names",
-    "duration": "durations", "money": "amounts",
+    "ip": "IP addresses", "mac": "MAC addresses", "uuid": "UUIDs", "fqdn": "fully qualified names", "date": "dates",
+    "os_name": "operating systems", "environment": "environments", "power_state": "running states",
+    "lifecycle": "stages of an asset's life", "criticality": "levels of importance",
+    "data_classification": "data classes", "boot_type": "firmware types", "architecture": "architectures",
+    "virtual_flag": "yes, no, physical or virtual", "hypervisor": "hypervisors", "asset_type": "kinds of assets",
+    "server_role": "server roles", "protocol": "protocols", "database_engine": "database products",
+    "migration_strategy": "migration strategies", "instance_type": "cloud machine sizes",
+    "cloud_region": "cloud regions", "cpu_model": "processor models", "version": "version numbers",
+    "port": "port numbers", "person": "names of people or e-mail addresses", "host_label": "machine names",
+    "duration": "durations", "money": "amounts", "tier_label": "tiers",
 }  # fmt: skip
 
 
@@ -39,13 +42,13 @@ def mapped_reason(
 ) -> str:
     """Why the column was proposed for `field`, and what speaks against it."""
     if match is None:
-        says = "The name says little"
+        says = f"“{column.name}” says little of {_label(field)}"
     elif match.phrase.subject is not None:
         says = f"In a table of {_SUBJECTS[match.phrase.subject]} “{column.name}” means {_label(field)}"
     else:
-        says = f"The name says {_label(field)}"
+        says = f"“{column.name}” says {_label(field)}"
     sentence = (
-        f"{says} and {_evidence(values, rule, unit)}"
+        f"{says} {'and' if match else 'but'} {_evidence(values, rule, unit)}"
         if values.samples or unit
         else f"{says}, and the column is empty, so only its name speaks for it"
     )
@@ -66,7 +69,8 @@ def unmapped_reason(
     if nearest and rival:
         return f"It might hold {_label(nearest[0])}, but another column fits that field better{empty}."
     if nearest:
-        return f"The name is too vague for {_label(nearest[0])}, the nearest field{empty or ', and the values do not settle it'}."
+        settled = empty or ", and the values do not settle it"
+        return f"The name is too vague for {_label(nearest[0])}, the nearest field{settled}."
     return f"No canonical field has a name like “{column.name}”{empty or ' and its values fit none'}."
 
 

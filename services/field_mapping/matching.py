@@ -11,18 +11,22 @@ from services.field_mapping.mapping_reasons import mapped_reason, unmapped_reaso
 from services.field_mapping.name_evidence import NameMatch, common_prefixes, name_matches, trust_in_values
 from services.field_mapping.phrase_book import PhraseBook, connection_phrases, inventory_phrases
 from services.field_mapping.source_units import source_unit
-from services.field_mapping.table_kind import CONNECTION_FIELDS, table_subject
-from services.field_mapping.value_patterns import ValueProfile, profile_values
+from services.field_mapping.table_kind import table_subject
+from services.field_mapping.value_profiles import ValueProfile
 
 ACCEPT_AT = 0.8
 REVIEW_AT = 0.5
 
 # Odds that evidence other than the values multiplies; tuned on labelled exports, like the lexicon's.
 _EMPTY = 0.6
-_UNIT_FITS = 6.0
+_UNIT_FITS = 3.0
 _UNIT_CONTRADICTS = 0.03
 _WRONG_TYPE = 0.05
 _RIVAL = 0.85
+_EMPTY_RIVAL = 0.55
+
+# Where no column has the host name, a machine is called by one of these.
+_NAMES_OF_MACHINES = frozenset({"vm_name", "fqdn"})
 
 # What values alone suggest where the name says nothing: kind of value, field, probability.
 _BY_VALUES_ALONE: tuple[tuple[str, str, float], ...] = (
@@ -46,6 +50,7 @@ class Candidate:
     field: str
     probability: float
     match: NameMatch | None
+    named_exactly: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +92,12 @@ def propose(table: TableProfile) -> TableMapping:
 def missing_fields(mapping: TableMapping) -> list[str]:
     """Ids of the required fields that no column of the table provides, in the catalogue's order.
 
-    An application list needs its applications' names only, a connection table its two ends.
+    An application list needs its applications' names only, a connection table its two ends. A VM name or an FQDN does
+    for a host name.
     """
     provided = {column.field for column in mapping.columns}
+    if not provided.isdisjoint(_NAMES_OF_MACHINES):
+        provided.add("hostname")
     if mapping.kind == "connections":
         ends = ("source", "target")
         return [end for end in ends if provided.isdisjoint({end, f"{end}_ip", f"{end}_application"})]
@@ -101,15 +109,20 @@ def missing_fields(mapping: TableMapping) -> list[str]:
 def _assess(
     column: ColumnProfile, name: ColumnName, book: PhraseBook, subject: Subject | None, prefixes: frozenset[str]
 ) -> Assessment:
-    values = profile_values(column.samples)
+    values = ValueProfile(column.samples)
     matches = name_matches(name, book, subject, prefixes)
     refusals = {target: match for target, match in matches.items() if target in unmapped_reasons()}
     candidates = {
-        field: Candidate(field, _after_values(match.probability, name, values, book.rules[field]), match)
+        field: Candidate(
+            field,
+            _after_values(match.probability, name, values, book.rules[field]),
+            match,
+            named_exactly=match.phrase.words == name.words,
+        )
         for field, match in matches.items()
         if field not in refusals
     }
-    if book is inventory_phrases():
+    if book is inventory_phrases() and values.samples and trust_in_values(name):
         _add_by_values(candidates, values, trust_in_values(name))
     ranked = tuple(sorted(candidates.values(), key=lambda candidate: (-candidate.probability, candidate.field)))
     return Assessment(column, name, values, ranked, _refusal(ranked, refusals))
@@ -141,29 +154,25 @@ def _after_values(probability: float, name: ColumnName, values: ValueProfile, ru
 
 
 def _wrong_type(values: ValueProfile, rule: FieldRule) -> float:
-    for kind, answered_by in (("boolean", "virtual_flag"), ("date", "date"), ("url", "url")):
-        if (
-            values.share(kind) > 0.8
-            and answered_by not in rule.kinds
-            and not (kind == "date" and "version" in rule.kinds)
-        ):
+    for kind in ("boolean", "date", "url"):
+        answered = {"boolean": {"virtual_flag"}, "date": {"date", "version"}, "url": set[str]()}[kind]
+        if answered.isdisjoint(rule.kinds) and values.mostly(kind):
             return _WRONG_TYPE
     return 1.0
 
 
 def _add_by_values(candidates: dict[str, Candidate], values: ValueProfile, trust: float) -> None:
     for kind, field, prior in _BY_VALUES_ALONE:
-        share = values.share(kind)
         known = candidates.get(field)
-        if share >= 0.8 and (known is None or known.probability < prior * trust):
-            candidates[field] = Candidate(field, prior * share * trust, None)
+        if (known is None or known.probability < prior * trust) and values.mostly(kind):
+            candidates[field] = Candidate(field, prior * values.share(kind) * trust, None)
 
 
 def _mapping(
     item: Assessment, best: dict[str, float], book: PhraseBook, neighbours: Sequence[str], subject: Subject | None
 ) -> ColumnMapping:
     others = [candidate.field for candidate in item.ranked if candidate.probability >= 0.1]
-    probability, close, rival = _confidence(item.ranked, best)
+    probability, close, rival = _confidence(item.ranked, best, empty=not item.values.samples)
     if item.refusal is not None or probability < REVIEW_AT:
         reason = unmapped_reason(
             item.column, item.values, unmapped_reasons().get(item.refusal or ""), others[:1], rival
@@ -171,7 +180,7 @@ def _mapping(
         return ColumnMapping(
             column=item.column.name,
             field=None,
-            confidence=round(min(probability, REVIEW_AT - 0.01), 3),
+            confidence=min(probability, REVIEW_AT - 0.01),
             status="unmapped",
             reason=reason,
             alternatives=others[:3],
@@ -183,7 +192,7 @@ def _mapping(
     return ColumnMapping(
         column=item.column.name,
         field=top.field,
-        confidence=round(probability, 3),
+        confidence=probability,
         status=status,
         unit=unit.unit if unit else None,
         reason=mapped_reason(item.column, item.values, top.field, rule, top.match, unit, close, rival),
@@ -191,7 +200,7 @@ def _mapping(
     )
 
 
-def _confidence(ranked: Sequence[Candidate], best: dict[str, float]) -> tuple[float, str | None, bool]:
+def _confidence(ranked: Sequence[Candidate], best: dict[str, float], empty: bool) -> tuple[float, str | None, bool]:
     """The best candidate's probability, lowered when a second field is as likely or another column fits it better."""
     if not ranked:
         return 0.0, None, False
@@ -202,5 +211,9 @@ def _confidence(ranked: Sequence[Candidate], best: dict[str, float]) -> tuple[fl
         probability *= 0.95
     rival = best.get(top.field, 0.0) - top.probability > 0.05
     if rival:
-        probability *= _RIVAL
-    return min(probability, 0.99), close, rival
+        # A column whose whole name is a field's stays in sight of the person who reviews.
+        stays = top.named_exactly and probability >= REVIEW_AT and not empty
+        probability = (
+            max(probability * _RIVAL, REVIEW_AT) if stays else probability * (_EMPTY_RIVAL if empty else _RIVAL)
+        )
+    return round(min(probability, 0.99), 3), close, rival

@@ -16,46 +16,57 @@ ORDER, SOURCE = "_order", "_source"
 # Every field that can tell one asset from another, strongest first.
 IDENTITY_FIELDS = ("uuid", "serial_number", "fqdn", "hostname", "vm_name", "asset_id")
 
+# Stands between a doubtful key and the UUID that sets its rows apart; no cell has it.
+_APART = "\x1f"
 _KEYS = ("uuid", "serial", "fqdn", "name")
 # The names that contradict a key which rows with different UUIDs share; the first is also what one machine has few of.
 _CONTRADICTING = {"uuid": ["name"], "serial": ["name", "vm_name"], "fqdn": ["vm_name"], "name": ["vm_name", "domain"]}
 # A machine gets renamed a few times; a key on more differently named rows than this is a chassis's or a placeholder.
 _MOST_NAMES = 4
-_ADDRESS = r"^\d{1,3}(?:\.\d{1,3}){3}$|^[0-9a-f]*:[0-9a-f:]+$"
+# Labels of which the last has a letter, so no IP address.
+_FQDN = r"^[^\s.]+\.(?:[^\s.]+\.)*[^\s.]*[a-z][^\s.]*$"
 # Values that firmware ships with where nobody set one (seen in SMBIOS tables of many vendors).
-_NO_UUID = ("03000200040005000006000700080009", "12345678123456789 0abcddeefaabbcc".replace(" ", ""))
+_NO_UUID = ("03000200040005000006000700080009", "123456781234567890abcddeefaabbcc")
 _NO_SERIAL = (
-    r"^.{0,3}$|^vmware.{0,24}$|o\.?e\.?m\.?$|^(?:to ?be ?filled.*|default.*|system ?serial.*|chassis.*|base ?board.*|serial.*|"
-    r"not ?(?:specified|available|applicable|set).*|invalid|none.*|null|empty|unknown|virtual.*|0?123456789(?:0|a.*)?)$"
+    r"^.{0,3}$|^(?:0+|1+|9+|f+|x+|-+|\*+)$|^vmware.{0,24}$|o\.?e\.?m\.?$|^(?:to ?be ?filled.*|default.*"
+    r"|system ?serial.*|chassis.*|base ?board.*|serial.*|not ?(?:specified|available|applicable|set).*|invalid|none.*|null|empty"
+    r"|unknown|virtual.*|0?123456789(?:0|a.*)?)$"
 )
-
-
-def _text(frame: pl.DataFrame, field: str) -> pl.Expr:
-    """The field as an expression, null where the frame does not have it."""
-    return pl.col(field) if field in frame.columns else pl.lit(None, pl.String)
 
 
 def split_names(rows: pl.DataFrame) -> pl.DataFrame:
     """Short host name, FQDN and domain from whichever of them each row has.
 
-    Names are in lower case, for DNS compares them so (RFC 4343). "CORP\\web01" and "web01.corp.example." are understood;
-    an IP address in place of a name stays whole.
+    Names are in lower case, for DNS compares them so (RFC 4343). "CORP\\web01" and "web01.corp.example." are
+    understood; an IP address in place of a name stays whole.
     """
-    host, fqdn = (_text(rows, field).str.to_lowercase().str.strip_chars_end(".") for field in ("hostname", "fqdn"))
-    host, workgroup = host.str.replace(r"^[^\\]+\\", ""), host.str.extract(r"^([^\\]+)\\")
-    rows = rows.with_columns(hostname=host, fqdn=fqdn, _workgroup=workgroup)
-    host, fqdn = pl.col("hostname"), pl.col("fqdn")
-    is_name = [~name.str.contains(_ADDRESS) & ~name.str.contains(r"\s") for name in (host, fqdn)]
-    dotted = [name.str.contains(".", literal=True) for name in (host, fqdn)]
-    rows = rows.with_columns(
-        hostname=pl.when(is_name[0] & dotted[0]).then(host.str.extract(r"^([^.]+)")).otherwise(host),
-        fqdn=pl.coalesce(pl.when(is_name[1] & dotted[1]).then(fqdn), pl.when(is_name[0] & dotted[0]).then(host)),
-        _other_name=pl.when(is_name[1] & dotted[1]).then(fqdn.str.extract(r"^([^.]+)")).otherwise(fqdn),
+    names = rows.select(
+        host=pl.col("hostname").str.to_lowercase().str.strip_chars_end("."),
+        fqdn=pl.col("fqdn").str.to_lowercase().str.strip_chars_end("."),
+        domain=pl.col("domain"),
     )
+    if names["host"].str.contains("\\", literal=True).any():
+        names = names.with_columns(
+            host=pl.col("host").str.extract(r"([^\\]+)$"),
+            domain=pl.coalesce("domain", pl.col("host").str.extract(r"^([^\\]+)\\")),
+        )
+    names = names.with_columns(
+        long_host=pl.when(pl.col("host").str.contains(_FQDN)).then("host"),
+        long_fqdn=pl.when(pl.col("fqdn").str.contains(_FQDN)).then("fqdn"),
+    )
+    first_label = r"^([^.]+)"
     return rows.with_columns(
-        hostname=pl.coalesce("hostname", "_other_name"),
-        domain=pl.coalesce(_text(rows, "domain"), "_workgroup", pl.col("fqdn").str.extract(r"^[^.]+\.(.+)$")),
-    ).drop("_workgroup", "_other_name")
+        names.select(
+            hostname=pl.coalesce(
+                pl.col("long_host").str.extract(first_label),
+                "host",
+                pl.col("long_fqdn").str.extract(first_label),
+                "fqdn",
+            ),
+            fqdn=pl.coalesce("long_fqdn", "long_host"),
+            domain=pl.coalesce("domain", pl.coalesce("long_fqdn", "long_host").str.extract(r"^[^.]+\.(.+)$")),
+        )
+    )
 
 
 def identity_keys(rows: pl.DataFrame) -> pl.DataFrame:
@@ -64,26 +75,28 @@ def identity_keys(rows: pl.DataFrame) -> pl.DataFrame:
     A UUID and its byte-swapped twin are one: SMBIOS stores the first three groups little-endian, and tools differ in
     turning them (DMTF DSP0134, 7.2.1). Serial numbers that firmware ships with are none.
     """
-    digits = _text(rows, "uuid").str.to_lowercase().str.replace_all(r"[{}\s-]", "")
-    real = digits.str.contains(r"^[0-9a-f]{32}$") & ~digits.is_in(_NO_UUID) & ~digits.str.contains(r"^(?:0+|f+)$")
-    serial = _text(rows, "serial_number").str.to_lowercase()
-    compact = serial.str.replace_all(r"\s", "")
-    placeholder = serial.str.contains(_NO_SERIAL) | compact.str.replace_all(
-        compact.str.slice(0, 1), "", literal=True
-    ).eq("")
+    lower = {field: pl.col(field).str.to_lowercase() for field in ("uuid", "serial_number", "vm_name", "asset_id")}
     keys = rows.select(
-        digits=pl.when(real).then(digits),
-        serial=pl.when(~placeholder).then(compact),
-        fqdn=_text(rows, "fqdn"),
-        name=pl.coalesce(_text(rows, "hostname"), _text(rows, "vm_name").str.to_lowercase()),
-        vm_name=_text(rows, "vm_name").str.to_lowercase(),
-        domain=_text(rows, "fqdn").str.extract(r"^[^.]+\.(.+)$"),
-        asset_id=_text(rows, "asset_id").str.to_lowercase(),
-        written_serial=serial,
-        written_uuid=_text(rows, "uuid").str.to_lowercase(),
+        written_uuid=lower["uuid"],
+        written_serial=lower["serial_number"],
+        fqdn=pl.col("fqdn"),
+        name=pl.coalesce(pl.col("hostname"), lower["vm_name"]),
+        vm_name=lower["vm_name"],
+        domain=pl.col("fqdn").str.extract(r"^[^.]+\.(.+)$"),
+        asset_id=lower["asset_id"],
     )
-    swapped = pl.col("digits").str.replace(r"^(..)(..)(..)(..)(..)(..)(..)(..)", "$4$3$2$1$6$5$8$7")
-    return keys.with_columns(uuid=pl.min_horizontal("digits", swapped)).drop("digits")
+    written = pl.col("written_serial")
+    keys = keys.with_columns(
+        digits=pl.col("written_uuid").str.strip_chars("{} ").str.replace_all("-", "", literal=True),
+        serial=pl.when(~written.str.contains(_NO_SERIAL)).then(written.str.replace_all(r"\s", "")),
+    )
+    digits = pl.col("digits")
+    real = digits.str.contains(r"^[0-9a-f]{32}$") & ~digits.is_in(_NO_UUID) & ~digits.str.contains(r"^(?:0+|f+)$")
+    keys = keys.with_columns(digits=pl.when(real).then(digits))
+    swapped = pl.concat_str(
+        *(digits.str.slice(start, 2) for start in (6, 4, 2, 0, 10, 8, 14, 12)), digits.str.slice(16)
+    )
+    return keys.with_columns(uuid=pl.min_horizontal(digits, swapped)).drop("digits")
 
 
 def _trusted(keys: pl.DataFrame, key: str) -> pl.DataFrame:
@@ -103,7 +116,7 @@ def _trusted(keys: pl.DataFrame, key: str) -> pl.DataFrame:
         return keys
     joined = keys.join(doubtful, left_on=key, right_on="key", how="left", maintain_order="left")
     apart = pl.when(pl.col("split").fill_null(False)).then(
-        pl.concat_str(pl.col(key), pl.lit("|"), pl.col("uuid").fill_null(""))
+        pl.concat_str(pl.col(key), pl.lit(_APART), pl.col("uuid").fill_null(""))
     )
     return joined.with_columns(
         pl.when(pl.col("none").fill_null(False)).then(None).otherwise(apart.otherwise(pl.col(key))).alias(key)
@@ -111,7 +124,7 @@ def _trusted(keys: pl.DataFrame, key: str) -> pl.DataFrame:
 
 
 def trusted_keys(rows: pl.DataFrame) -> pl.DataFrame:
-    """The keys that join rows, and `fallback` for a row that has none of them: VM name, asset id, or whatever it has."""
+    """The keys that join rows, and `fallback` for a row without any: VM name, asset id, or whatever it has."""
     keys = identity_keys(rows)
     written = keys.select(written_name=pl.col("name"))
     for key in _KEYS:
@@ -152,57 +165,63 @@ def group_rows(keys: pl.DataFrame) -> pl.Series:
 def merge_groups(rows: pl.DataFrame, group: pl.Series) -> pl.DataFrame:
     """One record for each group, in the order of its first row, with `source_rows`.
 
-    Each field has the first value, looking at the row with the most filled cells first and then in source order; lists are
-    united. `rows` have `_order` (position among all rows read) and `_source` (where the row stands).
+    `group` holds for each row the index of its group's first row. Each field has the first value, looking at the row
+    with the most filled cells first and then in source order; lists are united. `rows` have `_order` (position among
+    all rows read, ascending) and `_source` (where the row stands).
     """
-    rows = rows.with_columns(_group=group)
-    several = pl.col("_group").is_duplicated()
-    single, multiple = rows.filter(~several), rows.filter(several)
-    single = single.rename({SOURCE: "source_rows"})
-    if multiple.is_empty():
-        return single.drop("_group").sort(ORDER)
+    numbered = pl.DataFrame({"row": pl.Series(range(rows.height), dtype=pl.UInt32), "group": group})
+    records = rows.filter(numbered["row"] == numbered["group"]).rename({SOURCE: "source_rows"})
+    several = group.is_duplicated()
+    if not several.any():
+        return records
     fields = [name for name in rows.columns if name in CATALOG]
-    filled = pl.sum_horizontal(pl.col(name).is_not_null().cast(pl.Int16) for name in fields)
-    ranked = multiple.with_columns(_filled=filled).sort("_group", -pl.col("_filled"), ORDER, maintain_order=True)
     lists = [name for name in fields if CATALOG[name].type == "list"]
-    merged = ranked.group_by("_group", maintain_order=True).agg(
-        *(pl.col(name).first(ignore_nulls=True) for name in fields if name not in lists),
-        *(pl.col(name).drop_nulls().str.join("; ") for name in lists),
-        pl.col(SOURCE).sort_by(ORDER).str.join("; ").alias("source_rows"),
-        pl.col(ORDER).min(),
+    filled = pl.sum_horizontal(pl.col(name).is_not_null().cast(pl.Int16) for name in fields)
+    multiple = rows.filter(several).with_columns(group.filter(several).alias("_group"), _filled=filled)
+    merged = (
+        multiple.sort("_group", -pl.col("_filled"), ORDER)
+        .group_by("_group", maintain_order=True)
+        .agg(
+            *(pl.col(name).first(ignore_nulls=True) for name in fields if name not in lists),
+            *(pl.col(name).drop_nulls().str.join("; ") for name in lists),
+            pl.col(SOURCE).sort_by(ORDER).str.join("; ").alias("source_rows"),
+        )
     )
     entries = [pl.col(name).str.split("; ").list.unique(maintain_order=True).list.join("; ") for name in lists]
     merged = merged.with_columns(pl.when(entry != "").then(entry) for entry in entries)
-    return pl.concat([single, merged], how="diagonal").drop("_group").sort(ORDER)
+    # Both are in the order of the groups' first rows.
+    places = several.filter(numbered["row"] == numbered["group"]).arg_true()
+    return records.with_columns(records[name].scatter(places, merged[name]) for name in [*fields, "source_rows"])
 
 
 def name_based_uuids(namespace: UUID, names: pl.Series) -> pl.Series:
     """The version 5 UUID of each name, as text (RFC 9562, section 5.5)."""
-    start, variant = (
-        hashlib.sha1(namespace.bytes, usedforsecurity=False),
-        dict(zip("0123456789abcdef", "89ab" * 4, strict=True)),
-    )
-
-    def uuid5(name: str) -> str:
+    start = hashlib.sha1(namespace.bytes, usedforsecurity=False)
+    digests = []
+    for name in names.to_list():
         digest = start.copy()
         digest.update(name.encode())
-        h = digest.hexdigest()
-        return f"{h[:8]}-{h[8:12]}-5{h[13:16]}-{variant[h[16]]}{h[17:20]}-{h[20:32]}"
-
-    return pl.Series([uuid5(name) for name in names.to_list()], dtype=pl.String)
+        digests.append(digest.hexdigest())
+    variant = dict(zip("0123456789abcdef", "89ab" * 4, strict=True))
+    # The version takes the place of digit 12, the variant that of the upper bits of digit 16.
+    digit = pl.Series("d", digests, dtype=pl.String).str
+    fourth = digit.slice(16, 1).replace_strict(variant, return_dtype=pl.String) + digit.slice(17, 3)
+    groups = [digit.slice(0, 8), digit.slice(8, 4), "5" + digit.slice(13, 3), fourth, digit.slice(20, 12)]
+    return pl.select(pl.concat_str(groups, separator="-")).to_series()
 
 
 def merge_assets(rows: pl.DataFrame, namespace: UUID) -> pl.DataFrame:
     """One asset for each machine, with `asset_uid`, `name` and `source_rows`.
 
-    Every row has a value in one of `IDENTITY_FIELDS`. The uid comes from the strongest key of the group alone, so the same
-    machine has the same one whatever else the file says and in whatever order.
+    Every row has a value in one of `IDENTITY_FIELDS`. The uid comes from the strongest key of the group alone, so the
+    same machine has the same one whatever else the file says and in whatever order.
     """
-    rows = split_names(rows)
+    absent = {*IDENTITY_FIELDS, "domain"} - set(rows.columns)
+    rows = split_names(rows.with_columns(pl.lit(None, pl.String).alias(field) for field in sorted(absent)))
     keys = trusted_keys(rows)
     group = group_rows(keys)
     # A key that was set apart by UUID names its row again by itself: at most one group without a UUID has it.
-    plain = [pl.col(key).str.replace(r"\|$", "") if key != "fallback" else pl.col(key) for key in keys.columns]
+    plain = [pl.col(key).str.strip_suffix(_APART) if key != "fallback" else pl.col(key) for key in keys.columns]
     found = keys.select(plain).with_columns(_group=group)
     several = pl.col("_group").is_duplicated()
     strongest = pl.concat(
@@ -212,8 +231,8 @@ def merge_assets(rows: pl.DataFrame, namespace: UUID) -> pl.DataFrame:
         ],
         how="diagonal",
     ).select("_group", identity=pl.coalesce(pl.concat_str(pl.lit(f"{key}:"), pl.col(key)) for key in keys.columns))
-    uids = strongest.sort("_group").select(asset_uid=name_based_uuids(namespace, strongest.sort("_group")["identity"]))
     # Groups are numbered by their first row, so they and the merged records stand in the same order.
-    assets = merge_groups(rows, group).with_columns(uids)
-    names = [_text(assets, field) for field in ("hostname", "vm_name", "asset_id", "serial_number", "uuid")]
+    uids = name_based_uuids(namespace, strongest.sort("_group")["identity"])
+    assets = merge_groups(rows, group).with_columns(asset_uid=uids)
+    names = [pl.col(field) for field in ("hostname", "vm_name", "asset_id", "serial_number", "uuid")]
     return assets.with_columns(name=pl.coalesce(names))

@@ -10,6 +10,29 @@ from services.field_mapping.phrase_book import Phrase, PhraseBook
 
 _MISSPELT = 0.93
 _RESTS_ON_PREFIX = 0.93
+# Steps of a path before the last narrow the meaning of words such as 'name', and hardly that of 'vm size'.
+_EARLIER_STEP = 0.97
+_VAGUE = frozenset(
+    {
+        "name",
+        "id",
+        "type",
+        "status",
+        "state",
+        "version",
+        "model",
+        "date",
+        "description",
+        "address",
+        "number",
+        "size",
+        "count",
+        "time",
+        "key",
+        "code",
+        "total",
+    }
+)
 _NOT_OF_THIS_SUBJECT = 0.3
 _LATER_IN_SERIES = 0.93
 
@@ -62,7 +85,7 @@ def common_prefixes(names: Sequence[ColumnName]) -> frozenset[str]:
 
 
 def trust_in_values(name: ColumnName) -> float:
-    """How far values may speak against the name: fully when it says nothing known, not at all beside words such as 'gateway'."""
+    """How far values may speak where the name does not: fully beside unknown words, not at all beside 'gateway'."""
     weights = residual()
     if not weights.modifiers.isdisjoint(name.words):
         return 0.0
@@ -72,8 +95,12 @@ def trust_in_values(name: ColumnName) -> float:
 
 def _left_over(name: ColumnName, phrase: Phrase, rule: FieldRule | None, prefixes: frozenset[str]) -> float:
     weight = 1.0
+    within_leaf = name.leaf is not None and phrase.words <= name.leaf and not phrase.words <= _VAGUE
     for word in name.words - phrase.words:
-        weight *= 0.99 if rule is not None and word in rule.neutral else _weight(word, prefixes)
+        beside = 0.99 if rule is not None and word in rule.neutral else _weight(word, prefixes)
+        if within_leaf and word not in residual().modifiers and name.leaf is not None and word not in name.leaf:
+            beside = max(beside, _EARLIER_STEP)
+        weight *= beside
     return weight
 
 

@@ -1,6 +1,5 @@
 """From the strings of an imported table to typed canonical columns, with every cell that could not be read."""
 
-import ipaddress
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ import polars as pl
 from contracts.catalog import CATALOG
 from contracts.claim_checks import ROW_NUMBER
 from contracts.discovery import ColumnMapping, TableMapping, TableProfile
+from services.field_mapping.addresses import ip_addresses, mac_addresses, no_reasons, ports, unread
 from services.field_mapping.dates import read_dates
 from services.field_mapping.units import factor, read_numbers
 from services.field_mapping.vocabularies import (
@@ -38,7 +38,6 @@ PLAUSIBLE: dict[str, tuple[float, float]] = {
     "rto": (0, 8_784),
     "rpo": (0, 8_784),
     "cost": (0, 1e12),
-    "port": (1, 65_535),
     "observations": (0, 1e15),
 }
 # Fields of a table of connections, beside the catalogue.
@@ -58,10 +57,6 @@ PROBLEM_SCHEMA = {
 }
 
 _BLANKS = " \t\r\n\x0b\x0c\u00a0\u2007\u202f\u200b\ufeff"
-_OCTET = r"(?:25[0-5]|2[0-4]\d|1?\d?\d)"
-_IPV4 = rf"(?:^|[^0-9.])((?:{_OCTET}\.){{3}}{_OCTET})(?:$|[^0-9.])"
-_NOBODYS_IPV4 = r"^(?:0\.|127\.|169\.254\.|255\.)"
-_MAC = r"((?:[0-9a-f]{2}[:-]){5}[0-9a-f]{2}|[0-9a-f]{4}\.[0-9a-f]{4}\.[0-9a-f]{4}|\b[0-9a-f]{12}\b)"
 
 
 class MappingMismatch(ValueError):
@@ -129,7 +124,8 @@ def field_types(kind: str) -> dict[str, str]:
 
 
 def _checked_type(table: SourceTable, column: ColumnMapping) -> str:
-    where = f"{table.profile.file_name}{f' [{table.profile.sheet}]' if table.profile.sheet else ''}, column {column.column!r}"
+    sheet = f" [{table.profile.sheet}]" if table.profile.sheet else ""
+    where = f"{table.profile.file_name}{sheet}, column {column.column!r}"
     kind = field_types(table.profile.kind).get(column.field or "")
     if kind is None:
         raise MappingMismatch(
@@ -162,6 +158,7 @@ def _read_column(raw: pl.Series, column: ColumnMapping, kind: str) -> tuple[pl.S
 
 def _read(raw: pl.Series, column: ColumnMapping, kind: str) -> tuple[pl.Series, pl.Series | None, str | None]:
     text, field, remark = clean(raw), column.field or "", None
+    reasons: pl.Series | None
     broken = None
     if text.str.starts_with("#").any():
         broken = text.str.to_lowercase().is_in(list(SPREADSHEET_ERRORS))
@@ -181,21 +178,12 @@ def _read(raw: pl.Series, column: ColumnMapping, kind: str) -> tuple[pl.Series, 
         values, reasons = known.zip_with(known.is_not_null(), text), None
     elif field in {"hostname", "fqdn"}:
         values = text.set(text.str.contains(r"(?i)^localhost(?:\.|$)"), None)
-        reasons = _unread(text, values, "every machine calls itself localhost")
+        reasons = unread(text, values, "every machine calls itself localhost")
     else:
         values, reasons = text, None
     if broken is not None and broken.any():
-        reasons = (_no_reasons(text) if reasons is None else reasons).set(broken, "a spreadsheet formula that failed")
+        reasons = (no_reasons(text) if reasons is None else reasons).set(broken, "a spreadsheet formula that failed")
     return values, reasons, remark
-
-
-def _no_reasons(text: pl.Series) -> pl.Series:
-    return pl.Series([None], dtype=pl.String).new_from_index(0, text.len())
-
-
-def _unread(text: pl.Series, values: pl.Series, reason: str) -> pl.Series:
-    """`reason` for every text that has no value."""
-    return _no_reasons(text).set(text.is_not_null() & values.is_null(), reason)
 
 
 def _quantities(text: pl.Series, field: str, kind: str, unit: str | None) -> tuple[pl.Series, pl.Series]:
@@ -232,46 +220,7 @@ def _booleans(text: pl.Series, column: ColumnMapping) -> tuple[pl.Series, pl.Ser
         opposite = {"true": "false", "false": "true"}
         spellings = {**spellings, **{word: opposite[meaning] for word, meaning in BOOLEANS.items()}}
     values = canonical_values(text, spellings) == "true"
-    return values, _unread(text, values, "neither yes nor no")
-
-
-def _ports(text: pl.Series) -> tuple[pl.Series, pl.Series]:
-    values = text.str.extract(r"(?:^|\D)(\d{1,5})(?:\D|$)").cast(pl.Int64)
-    low, high = PLAUSIBLE["port"]
-    values = values.set(~values.is_between(low, high), None)
-    return values, _unread(text, values, "not a port from 1 to 65535")
-
-
-def _ip_addresses(text: pl.Series) -> tuple[pl.Series, pl.Series]:
-    """The primary address of each cell: its first IPv4 one that is neither loopback nor link-local, else any other."""
-    first = text.str.extract(_IPV4)
-    settled = first.is_not_null() & ~first.str.contains(_NOBODYS_IPV4)
-    rest = text.set(settled, None)
-    addresses = {cell: _any_address(cell) for cell in rest.drop_nulls().unique()}
-    values = first.zip_with(settled, rest.replace_strict(addresses, default=None, return_dtype=pl.String))
-    return values, _unread(text, values, "no IP address")
-
-
-def _any_address(cell: str) -> str | None:
-    found = []
-    for word in re.split(r"[\s,;|\[\]()'\"]+", cell):
-        try:
-            found.append(ipaddress.ip_address(word.split("/")[0].split("%")[0]))
-        except ValueError:
-            continue
-    usable = [
-        address for address in found if not (address.is_loopback or address.is_link_local or address.is_unspecified)
-    ]
-    chosen = next((address for address in usable if address.version == 4), None) or next(iter(usable or found), None)
-    return str(chosen) if chosen else None
-
-
-def _mac_addresses(text: pl.Series) -> tuple[pl.Series, pl.Series]:
-    """The first hardware address of each cell as aa:bb:cc:dd:ee:ff; the all-zero one is none."""
-    digits = text.str.to_lowercase().str.extract(_MAC).str.replace_all(r"[:.-]", "")
-    digits = digits.set(digits == "0" * 12, None)
-    values = digits.str.replace(r"^(..)(..)(..)(..)(..)(..)$", "$1:$2:$3:$4:$5:$6")
-    return values, _unread(text, values, "no hardware address")
+    return values, unread(text, values, "neither yes nor no")
 
 
 def _lists(text: pl.Series) -> tuple[pl.Series, pl.Series | None]:
@@ -282,10 +231,10 @@ def _lists(text: pl.Series) -> tuple[pl.Series, pl.Series | None]:
 
 
 _READERS: dict[str, Callable[[pl.Series], tuple[pl.Series, pl.Series | None]]] = {
-    "ip": _ip_addresses,
-    "mac": _mac_addresses,
+    "ip": ip_addresses,
+    "mac": mac_addresses,
     "list": _lists,
-    "port": _ports,
+    "port": ports,
 }
 
 

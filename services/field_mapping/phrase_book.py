@@ -21,7 +21,7 @@ class Phrase:
 
 @dataclass(frozen=True, slots=True)
 class PhraseBook:
-    """Phrases of one kind of table with the rules of their fields, and the phrases that say a column maps to nothing."""
+    """Phrases of one kind of table with the rules of their fields, and those that say a column maps to nothing."""
 
     rules: Mapping[str, FieldRule]
     by_rarest_word: Mapping[str, tuple[Phrase, ...]]

@@ -12,12 +12,13 @@ from services.field_mapping.normalise import SourceTable, accepted
 
 # A host called "total" has a serial number or an address; a line with the sum of a column has neither.
 _TOTAL = (
-    r"(?i)^(?:(?:grand|sub|report|overall)[\s-]?)?(?:totals?|sum(?:me|ma)?|gesamt(?:summe)?|average|durchschnitt|count|anzahl)\b"
-    r"[\s:=()\d.,]*(?:(?:of|number|rows?|records?|servers?|vms?|hosts?|machines?|items?|assets?|count|applications?|devices?)\b.*)?$"
+    r"(?i)^(?:(?:grand|sub|report|overall)[\s-]?)?"
+    r"(?:totals?|sum(?:me|ma)?|gesamt(?:summe)?|average|durchschnitt|count|anzahl)\b[\s:=()\d.,]*"
+    r"(?:(?:of|number|rows?|records?|servers?|vms?|hosts?|machines?|items?|assets?|count|applications?|devices?)\b.*)?$"
 )
 _PROOF_OF_A_MACHINE = ("uuid", "serial_number", "ip_address", "mac_address")
 _NOTE = re.compile(
-    r"(?i)^\W*(?:generated|exported|created|report(?:ed)?|printed|source|confidential|end of|page \d|note|©|copyright|as of|legend)\b"
+    r"(?i)^\W*(?:generated|exported|created|report(?:ed)?|printed|source|confidential|end of|page \d|note|as of)\b"
     r"|^\W*\d[\d.,]*\s+(?:rows?|records?|entries|vms?|servers?|hosts?|items?)\b|(?:\S+\s+){4}"
 )
 
@@ -28,6 +29,8 @@ def misfits(table: SourceTable, rows: pl.DataFrame, identity: tuple[str, ...] = 
     They are empty rows, totals, notes under the table, repeated headers, and rows without any of the `identity` fields.
     """
     frame, columns = table.frame, [name for name in table.frame.columns if name != ROW_NUMBER]
+    if rows.is_empty():
+        return pl.DataFrame(schema={ROW_NUMBER: pl.Int64, "reason": pl.String})
     given = [field for field in identity if field in rows.columns]
     proof = [field for field in _PROOF_OF_A_MACHINE if field in rows.columns]
     no, yes = pl.lit(False), pl.lit(True)
@@ -39,8 +42,8 @@ def misfits(table: SourceTable, rows: pl.DataFrame, identity: tuple[str, ...] = 
     ).to_series()
     headers = {column.column for column in accepted(table.mapping) if column.field in given}
     header = frame.select(
-        pl.any_horizontal(no, *(pl.col(name).str.to_lowercase() == name.lower() for name in headers))
-    ).to_series()
+        ROW_NUMBER, header=pl.any_horizontal(no, *(pl.col(name).str.to_lowercase() == name.lower() for name in headers))
+    )["header"]
     filled = pl.sum_horizontal(pl.lit(0), *(pl.col(name).is_not_null() for name in rows.columns if name != ROW_NUMBER))
     suspects = rows.select(
         ROW_NUMBER,
@@ -72,13 +75,16 @@ def misfits(table: SourceTable, rows: pl.DataFrame, identity: tuple[str, ...] = 
 
 
 def quality_report(assets: pl.DataFrame, rows: pl.DataFrame, invalid: dict[str, int], rejected: int) -> QualityReport:
-    """Figures of an inventory. `rows` are the normalised rows that `assets` were merged from, `invalid` counts the cells of
-    each field that could not be read in them, `rejected` the rows of the same tables that could not be used.
+    """Figures of an inventory, of its assets only.
 
-    For one field: completeness = assets that have it / assets; validity = readable cells / (readable + invalid cells), with
-    cells counted before merging. For all: completeness = filled fields / (assets x fields) over the fields of importance
-    required and high; validity = readable / (readable + invalid) over all cells; uniqueness = assets / rows merged into them.
-    rows_read = rows + rejected, so it is also assets + duplicates_merged + rows_rejected. Of nothing, a ratio is 1.
+    `rows` are the normalised rows that `assets` were merged from, `invalid` counts the cells of each field that could
+    not be read in them, `rejected` the rows of the same tables that could not be used.
+
+    For one field: completeness = assets that have it / assets; validity = readable cells / (readable + invalid cells),
+    with cells counted before merging. For all: completeness = filled fields / (assets x fields) over the fields of
+    importance required and high; validity = readable / (readable + invalid) over all cells; uniqueness = assets / rows
+    merged into them. rows_read = rows + rejected, so it is also assets + duplicates_merged + rows_rejected. Of nothing,
+    a ratio is 1.
     """
     filled = {field: assets[field].count() if field in assets.columns else 0 for field in CATALOG}
     readable = {field: rows[field].count() if field in rows.columns else 0 for field in CATALOG}

@@ -1,4 +1,4 @@
-"""The unit of the bare numbers of a size, speed or duration column: from its name, its values, its neighbours or its range."""
+"""The unit of the bare numbers of a size, speed or duration column: from its name, its values or its neighbours."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -6,12 +6,13 @@ from dataclasses import dataclass
 
 from services.field_mapping.column_names import DIMENSIONS, UNITS, ColumnName
 from services.field_mapping.lexicon import Subject
-from services.field_mapping.value_patterns import ValueProfile
+from services.field_mapping.value_profiles import ValueProfile
 
 _FRENCH_UNITS = {"ko": "KB", "mo": "MB", "go": "GB", "to": "TB"}
 _SPOKEN = {
-    "bytes": "bytes", "KB": "kilobytes", "MB": "megabytes", "MiB": "mebibytes", "GB": "gigabytes", "GiB": "gibibytes", "TB": "terabytes", "TiB": "tebibytes",
-    "Hz": "hertz", "MHz": "megahertz", "GHz": "gigahertz", "seconds": "seconds", "minutes": "minutes", "hours": "hours", "days": "days",
+    "bytes": "bytes", "KB": "kilobytes", "MB": "megabytes", "MiB": "mebibytes", "GB": "gigabytes", "GiB": "gibibytes",
+    "TB": "terabytes", "TiB": "tebibytes", "MHz": "megahertz", "GHz": "gigahertz",
+    "seconds": "seconds", "minutes": "minutes", "hours": "hours", "days": "days",
 }  # fmt: skip
 _MEMORY = frozenset({"memory_gb", "memory_used_gb"})
 

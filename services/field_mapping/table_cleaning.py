@@ -1,12 +1,13 @@
 """From the raw rows below a header to a table: blanks, empty rows, repeated headers and footers go, and are noted."""
 
 import re
+from collections.abc import Sequence
 
 import polars as pl
 
 from contracts.claim_checks import ROW_NUMBER
 from contracts.envelope import Problem
-from services.field_mapping.header import column_names
+from services.field_mapping.header import Row, column_names
 
 _FOOTER_ROWS = 10
 _TOTAL = re.compile(
@@ -18,6 +19,16 @@ _CLOSING = re.compile(
     r"|\*+\s*end|confidential|©|copyright|source:|note:|\d[\d,.]* (rows?|records?|items?|entries)\b).*",
     re.IGNORECASE,
 )
+
+
+def titles_above(rows: Sequence[Row], header_row: int, file_name: str) -> list[Problem]:
+    """A note of what stands above the header, where anything does; `rows` are the rows before it."""
+    titles = [" ".join(cell for cell in row if cell.strip()) for row in rows]
+    text = "; ".join(title for title in titles if title)[:300]
+    if not text:
+        return []
+    detail = f"The header is in row {header_row}; what is above it is not part of the table: {text}"
+    return [Problem(code="rows_above_header", detail=detail, file_name=file_name, row=1)]
 
 
 def clean_table(raw: pl.DataFrame, header: list[str], file_name: str) -> tuple[pl.DataFrame, list[Problem]]:

@@ -1,4 +1,4 @@
-"""Numbers as people and tools write them, read into the canonical unit of a field. 1 GB is 1,024 MB, as in the catalogue."""
+"""Numbers as people and tools write them, in the canonical unit of a field; 1 GB is 1,024 MB, as in the catalogue."""
 
 import re
 
@@ -90,7 +90,7 @@ def decimal_is_comma(numbers: pl.Series) -> bool:
 
 
 def _dots_are_decimal(text: pl.Series) -> bool:
-    """A quick look that spares most columns the slow one: a decimal dot for sure, and nothing that speaks against it."""
+    """A quick look that spares most columns the slow one: a decimal dot for sure, and nothing against it."""
     against = text.str.contains(",", literal=True).any() or text.str.contains(r"\..*\.").any()
     return not against and bool(text.str.contains(r"^[+-]?\d+\.(?:\d{1,2}|\d{4,})$").any())
 

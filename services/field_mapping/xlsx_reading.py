@@ -11,7 +11,7 @@ from contracts.claim_checks import ROW_NUMBER
 from contracts.envelope import Problem
 from services.field_mapping.header import find_header
 from services.field_mapping.read_table import FileRejected, ReadLimits, ReadTable, at_most, reject
-from services.field_mapping.table_cleaning import clean_table
+from services.field_mapping.table_cleaning import clean_table, titles_above
 from services.field_mapping.workbook_check import SheetContent, broken_workbook, check_workbook
 
 _HEAD_ROWS = 200
@@ -42,6 +42,11 @@ def read_workbook(path: Path, file_name: str, kind: str, limits: ReadLimits) -> 
                 refused.append(found)
     except fastexcel.FastExcelError as error:
         broken_workbook(file_name, str(error).partition("\n")[0])
+    except BaseException as error:
+        # The parser gives up on some damaged .xls files with a panic, which is no Exception and has no class to import.
+        if type(error).__name__ != "PanicException":
+            raise
+        broken_workbook(file_name, error)
     if not tables:
         _reject_all(refused, file_name)
     return _with_unread_sheets(tables, refused, file_name)
@@ -58,12 +63,15 @@ def _read_sheet(
     first_column = loaded.available_columns()[0].absolute_index
     raw = loaded.to_polars()
     raw = _with_errors(raw, content, first_column)
-    header = find_header([["" if cell is None else cell for cell in row] for row in raw.head(_HEAD_ROWS).rows()])
+    first_rows = [["" if cell is None else cell for cell in row] for row in raw.head(_HEAD_ROWS).rows()]
+    header = find_header(first_rows)
     if header is None:
+        return None
+    if not header.naming:
         detail = (
             f"The first full row of sheet '{sheet}' holds values, not column names. Add a row that names the columns."
         )
-        return Problem(code="no_header", detail=detail, file_name=file_name, row=1)
+        return Problem(code="no_header", detail=detail, file_name=file_name, row=header.index + 1)
     header_row = header.index + 1
     body = _readable_dates(raw.slice(header_row))
     numbers = pl.int_range(header_row + 1, header_row + 1 + body.height, dtype=pl.Int64)
@@ -74,6 +82,7 @@ def _read_sheet(
             f"Sheet '{sheet}' has a header in row {header_row} but no rows below it. Export it again with its rows."
         )
         return Problem(code="no_rows", detail=detail, file_name=file_name, row=header_row)
+    problems = titles_above(first_rows[: header.index], header_row, file_name) + problems
     return ReadTable(sheet, header_row, frame, at_most(problems, file_name))
 
 

@@ -2,7 +2,6 @@
 
 from uuid import NAMESPACE_URL, uuid5
 
-from fastapi import FastAPI
 from sqlalchemy.dialects.postgresql import insert
 
 from contracts import rest
@@ -10,13 +9,15 @@ from contracts.envelope import Tenant
 from services.chassis.health import health_routes
 from services.chassis.runtime import Runtime
 from services.gateway import admission, projections
+from services.gateway.api_document import PROBLEM_RESPONSES, Api
 from services.gateway.handlers import service
 from services.gateway.keys import remember_bootstrap_key
 from services.gateway.problems import install_problem_details
 from services.gateway.routes import approvals, flows, imports, inventory, operations, reports
+from services.gateway.routes.access import SENT_BY_ROUTES
 from services.gateway.tables import Engagement
 
-__all__ = ["DEFAULT_TENANT", "admission", "create_api", "projections", "service", "welcome"]
+__all__ = ["DEFAULT_TENANT", "SENT_BY_ROUTES", "admission", "create_api", "projections", "service", "welcome"]
 
 # The tenant of requests that name none: what a single consultant works in.
 DEFAULT_TENANT = Tenant(
@@ -34,17 +35,18 @@ async def welcome(runtime: Runtime) -> None:
         await session.execute(insert(Engagement).values(row).on_conflict_do_nothing())
 
 
-def create_api(runtime: Runtime) -> FastAPI:
+def create_api(runtime: Runtime) -> Api:
     """The REST interface of a running gateway."""
-    app = FastAPI(
+    app = Api(
         title="AI Modernize",
         summary="From a messy inventory export to an approved, explained, wave-by-wave cloud migration plan",
         version="1",
         max_body_size=JSON_BODY_BYTES,
+        generate_unique_id_function=lambda route: route.name,
         telemetry=runtime.telemetry.for_fastapi(),
         responses={
-            "4XX": {"model": rest.ProblemDetails, "description": "What is wrong with the request, and what to do"},
-            "5XX": {"model": rest.ProblemDetails, "description": "A fault of the platform"},
+            status: {"model": rest.ProblemDetails, "description": description}
+            for status, description in PROBLEM_RESPONSES.items()
         },
     )
     app.state.runtime = runtime

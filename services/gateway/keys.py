@@ -5,7 +5,7 @@ import secrets
 from pathlib import Path
 from typing import Annotated
 
-from fastapi import Depends, Request, Security
+from fastapi import Depends, Header, Request, Security
 from fastapi.security import APIKeyHeader
 from pydantic import BaseModel, ValidationError
 from sqlalchemy import select
@@ -71,11 +71,16 @@ async def engagement_exists(session: AsyncSession, tenant: Tenant) -> bool:
     return (await session.execute(select(Engagement.client_name))).first() is not None
 
 
-def _named_tenant(request: Request) -> Tenant | None:
-    names = {
-        "client_account_id": request.headers.get("x-client-account-id"),
-        "engagement_id": request.headers.get("x-engagement-id"),
-    }
+def named_tenant(
+    client_account_id: Annotated[
+        str | None, Header(alias="X-Client-Account-Id", description="The tenant's client account; a UUID")
+    ] = None,
+    engagement_id: Annotated[
+        str | None, Header(alias="X-Engagement-Id", description="The tenant's engagement; a UUID")
+    ] = None,
+) -> Tenant | None:
+    """The tenant that the request names, None if it names none; raises `BadRequest` for half a tenant."""
+    names = {"client_account_id": client_account_id, "engagement_id": engagement_id}
     if not any(names.values()):
         return None
     try:
@@ -96,10 +101,14 @@ async def operator(request: Request, key: Annotated[str | None, Security(_HEADER
     return name
 
 
-async def principal(request: Request, name: Annotated[str, Depends(operator)]) -> Principal:
+async def principal(
+    request: Request,
+    name: Annotated[str, Depends(operator)],
+    named: Annotated[Tenant | None, Depends(named_tenant)],
+) -> Principal:
     """The caller in its tenant, by default the one that every installation begins with; raises `NotFound`."""
     runtime: Runtime = request.app.state.runtime
-    tenant = _named_tenant(request) or request.app.state.default_tenant
+    tenant = named or request.app.state.default_tenant
     if tenant != PLATFORM:
         async with runtime.database.session() as session:
             if not await engagement_exists(session, tenant):

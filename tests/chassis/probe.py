@@ -1,8 +1,10 @@
 """Two services that only tests have: each test gives them the handlers it needs."""
 
+from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
 
+import orjson
 from sqlalchemy import BigInteger, Column, DateTime, Identity, Table, Text, Uuid, select
 from sqlalchemy import text as sql
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -11,9 +13,11 @@ from contracts import Tenant
 from contracts.discovery import FieldMappingRequested, TableProfile
 from contracts.envelope import BlobRef, Event
 from contracts.operations import AuditVerificationRequested
+from services.chassis.bus.transport import Delivery, Subscription, Transport
 from services.chassis.database import Database
+from services.chassis.outbox import add_events
+from services.chassis.runtime import Runtime
 from services.chassis.service import Service
-from services.chassis.settings import Settings
 from services.chassis.tables import ServiceMetaData
 from services.chassis.tenancy import CLIENT_ACCOUNT, ENGAGEMENT
 
@@ -64,7 +68,74 @@ async def effects(database: Database, service: Service, tenant: Tenant) -> list[
 async def rows_of(database: Database, table: Table) -> list[dict[str, Any]]:
     """All rows of an inbox, outbox or work table, of every tenant."""
     async with database.dispatch() as connection:
-        return [dict(row._mapping) for row in await connection.execute(select(table).order_by(table.primary_key.columns[-1]))]
+        return [
+            dict(row._mapping) for row in await connection.execute(select(table).order_by(list(table.primary_key)[-1]))
+        ]
+
+
+async def emit(runtime: Runtime, *events: Event) -> None:
+    """Let events leave through the service's outbox, in one transaction a tenant."""
+    for event in events:
+        async with runtime.database.transaction(event.tenant) as session:
+            await add_events(session, runtime.service.metadata, [event])
+    runtime.committed()
+
+
+def packed(*events: Event | object) -> Delivery:
+    """A message of several events, or of whatever else."""
+    parts = [event.to_cloudevent() if isinstance(event, Event) else event for event in events]
+    return Delivery(orjson.dumps(parts))
+
+
+async def all_left(*runtimes: Runtime) -> bool:
+    """Whether nothing waits in these services' outboxes."""
+    return not [row for each in runtimes for row in await rows_of(each.database, each.service.metadata.outbox)]
+
+
+class Interrupted:
+    """A transport that breaks at the boundaries where a process could die."""
+
+    def __init__(self, transport: Transport, *, before: int = 0, after: int = 0, after_delivery: int = 0) -> None:
+        """So many times, fail before publishing, after publishing, or after a message was handled."""
+        self._transport = transport
+        self.left = {"before": before, "after": after, "after_delivery": after_delivery}
+
+    def _break(self, where: str) -> None:
+        if self.left[where]:
+            self.left[where] -= 1
+            raise ConnectionError(f"interrupted: {where}")
+
+    async def start(self, subscriptions: list[Subscription]) -> None:
+        """Start with deliveries that break."""
+
+        def breaking(subscription: Subscription) -> Subscription:
+            async def deliver(delivery: Delivery) -> None:
+                await subscription.deliver(delivery)
+                self._break("after_delivery")
+
+            return replace(subscription, deliver=deliver)
+
+        await self._transport.start([breaking(subscription) for subscription in subscriptions])
+
+    async def stop(self) -> None:
+        """Stop."""
+        await self._transport.stop()
+
+    async def publish(self, exchange: str, routing_key: str, message: Delivery) -> None:
+        """Publish, and break."""
+        self._break("before")
+        await self._transport.publish(exchange, routing_key, message)
+        self._break("after")
+
+    async def send(self, queue: str, message: Delivery) -> None:
+        """Send, and break."""
+        self._break("before")
+        await self._transport.send(queue, message)
+        self._break("after")
+
+    async def ping(self) -> None:
+        """Ping."""
+        await self._transport.ping()
 
 
 def check(tenant: Tenant, flow_id: UUID | None = None) -> AuditVerificationRequested:
@@ -86,10 +157,3 @@ def mapping_request(tenant: Tenant, flow_id: UUID | None = None, name: str = "a.
         rows=rows,
     )
     return FieldMappingRequested(tenant=tenant, flow_id=flow_id, step="field_mapping:1", tables=[table])
-
-
-def database_of(service: Service, settings: Settings) -> Database:
-    """A connection of the test's own."""
-    return Database(service.name, settings)
-
-

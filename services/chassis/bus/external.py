@@ -1,5 +1,6 @@
 """CloudEvents as other systems send them: structured or binary mode, with an API key in a header."""
 
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -23,7 +24,7 @@ class Refused(Exception):
 def read_cloudevent(delivery: Delivery) -> tuple[dict[str, Any], str | None]:
     """The CloudEvent of a message in structured form, and the API key that came with it; raises `Refused`."""
     headers = {key: _text(value) for key, value in delivery.headers.items()}
-    api_key = next((value for key, value in headers.items() if key.lower() == API_KEY_HEADER), None)
+    api_key = next((str(value) for key, value in headers.items() if key.lower() == API_KEY_HEADER), None)
     try:
         body = orjson.loads(delivery.body)
     except orjson.JSONDecodeError as error:
@@ -37,6 +38,8 @@ def read_cloudevent(delivery: Delivery) -> tuple[dict[str, Any], str | None]:
     missing = [name for name in ("id", "source", "type") if not message.get(name)]
     if missing:
         raise Refused("not_a_cloudevent", f"The CloudEvent lacks {', '.join(missing)}.")
+    if not isinstance(message.get("data") or {}, dict):
+        raise Refused("data_not_an_object", "The CloudEvent's data is no JSON object.")
     return message, api_key
 
 
@@ -49,5 +52,10 @@ def _attributes(headers: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _text(value: Any) -> Any:
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+def _text(value: Any) -> str | int | bool:
+    """A header's value as the JSON of a CloudEvent has it; attributes are never nested (CloudEvents 1.0, types)."""
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return value if isinstance(value, str | int) else str(value)

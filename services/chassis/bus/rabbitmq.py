@@ -2,12 +2,14 @@
 
 import asyncio
 import contextlib
+import itertools
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
 
 import aio_pika
 import structlog
-from aio_pika.exceptions import AMQPError, DeliveryError, PublishError
+from aio_pika.exceptions import AMQPError, ChannelNotFoundEntity, DeliveryError, PublishError
 from faststream import AckPolicy
 from faststream.rabbit import Channel, ExchangeType, RabbitBroker, RabbitExchange, RabbitQueue
 from faststream.rabbit.annotations import RabbitMessage
@@ -22,8 +24,13 @@ RECONNECT_SECONDS = 0.5
 WATCHDOG_SECONDS = 10
 # A message that took its consumer down this often is set aside by the broker.
 DELIVERY_LIMIT = 20
-# Waits before a message is taken again when the database could not be used.
+# Waits before a message is taken again when the database could not be used; the last one is repeated without end.
 RETRY_SECONDS = (0.2, 1, 5, 15, 30)
+
+
+async def _as_it_is(message: RabbitMessage) -> bytes:
+    """Leave the body alone: one that FastStream cannot decode would never be acknowledged, and stop its queue."""
+    return message.body
 
 
 class RabbitBus:
@@ -44,6 +51,7 @@ class RabbitBus:
             reconnect_interval=RECONNECT_SECONDS,
             fail_fast=False,
             graceful_timeout=10,
+            decoder=_as_it_is,
             logger=logging.getLogger("faststream.access"),
         )
 
@@ -68,6 +76,7 @@ class RabbitBus:
     async def start(self, subscriptions: list[Subscription]) -> None:
         """Connect, declare exchanges and queues, and begin to deliver; waits for a broker that is still starting."""
         self._subscriptions = subscriptions
+        self._stopping.clear()
         await self._connect()
         if subscriptions:
             self._watchdog = asyncio.create_task(self._watch())
@@ -78,7 +87,8 @@ class RabbitBus:
             subscriber = broker.subscriber(
                 self._queue(subscription),
                 self._exchange(subscription.exchange),
-                channel=Channel(prefetch_count=1),
+                # FastStream publishes to an exchange on the channel that declared it first, which may be this one.
+                channel=Channel(prefetch_count=1, on_return_raises=True),
                 ack_policy=AckPolicy.MANUAL,
             )
             subscriber(self._receiver(subscription))
@@ -89,8 +99,8 @@ class RabbitBus:
 
     def _receiver(self, subscription: Subscription) -> Callable[[RabbitMessage], Awaitable[None]]:
         async def receive(message: RabbitMessage) -> None:
-            delivery = Delivery(message.body, message.content_type or "", message.headers)
-            for pause in RETRY_SECONDS:
+            delivery = Delivery(message.body, message.content_type or "", self._own_names(message.headers))
+            for pause in itertools.chain(RETRY_SECONDS, itertools.repeat(RETRY_SECONDS[-1])):
                 try:
                     await subscription.deliver(delivery)
                 except Exception:
@@ -102,28 +112,55 @@ class RabbitBus:
                 else:
                     await message.ack()
                     return
+            # Kept until here: an outage must not use up the delivery limit, which is for messages that kill.
             await message.nack(requeue=True)
 
         return receive
+
+    def _own_names(self, headers: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Headers in which the broker's death records name queues as the services do, without the prefix."""
+        if "x-death" not in headers:
+            return headers
+        deaths = [{**death, "queue": str(death["queue"]).removeprefix(self._prefix)} for death in headers["x-death"]]
+        return {**headers, "x-death": deaths}
 
     async def _watch(self) -> None:
         """Reconnect when a queue lost its consumer, which a broken connection can leave behind unnoticed."""
         while True:
             await asyncio.sleep(WATCHDOG_SECONDS)
             try:
-                connection = await aio_pika.connect(self._url, timeout=PUBLISH_TIMEOUT_SECONDS)
-                async with connection:
-                    channel = await connection.channel()
-                    for subscription in self._subscriptions:
-                        queue = await channel.declare_queue(f"{self._prefix}{subscription.queue}", passive=True)
-                        if not queue.declaration_result.consumer_count:
-                            raise LookupError(f"queue {queue.name} has no consumer")
-            except LookupError as error:
-                log.warning("bus_reconnects", reason=str(error))
-                await self._broker.stop()
-                await self._connect()
+                if deserted := await self._deserted_queue():
+                    log.warning("bus_reconnects", reason=f"nobody takes messages from {deserted}")
+                    await self._broker.stop()
+                    await self._connect()
             except (AMQPError, OSError, TimeoutError) as error:
                 log.warning("bus_not_reachable", error=str(error))
+            except Exception:
+                log.exception("bus_not_watched", again_in_seconds=WATCHDOG_SECONDS)
+
+    async def _deserted_queue(self) -> str | None:
+        """The first of our queues that has no consumer or is not there at all."""
+        connection = await aio_pika.connect(self._url, timeout=PUBLISH_TIMEOUT_SECONDS)
+        async with connection:
+            channel = await connection.channel()
+            for subscription in self._subscriptions:
+                try:
+                    queue = await channel.declare_queue(f"{self._prefix}{subscription.queue}", passive=True)
+                except ChannelNotFoundEntity:
+                    return subscription.queue
+                if not queue.declaration_result.consumer_count:
+                    return subscription.queue
+        return None
+
+    async def declare(self, subscriptions: list[Subscription]) -> None:
+        """Make exchanges, queues and bindings without consuming: what is sent before a service runs waits for it."""
+        broker = self._new_broker()
+        await broker.connect()
+        for subscription in subscriptions:
+            exchange = await broker.declare_exchange(self._exchange(subscription.exchange))
+            queue = await broker.declare_queue(self._queue(subscription))
+            await queue.bind(exchange, routing_key=subscription.routing_key)
+        await broker.stop()
 
     async def stop(self) -> None:
         """Stop consuming; unacknowledged messages go back to their queues."""

@@ -6,11 +6,24 @@ from typing import Annotated
 from fastapi import Depends, Request
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from contracts.discovery import DiscoveryRequested, ImportUploaded
 from contracts.envelope import Event
+from contracts.flows import ApprovalDecided
+from contracts.operations import AuditVerificationRequested, DeadLetterDropped, DeadLetterReplayed
 from services.chassis.outbox import add_events
 from services.chassis.runtime import Runtime
 from services.gateway.handlers import service
 from services.gateway.keys import Caller
+
+# What requests make the gateway send, beside what its handlers return.
+SENT_BY_ROUTES: tuple[type[Event], ...] = (
+    ApprovalDecided,
+    AuditVerificationRequested,
+    DeadLetterDropped,
+    DeadLetterReplayed,
+    DiscoveryRequested,
+    ImportUploaded,
+)
 
 
 def running(request: Request) -> Runtime:
@@ -32,5 +45,8 @@ Reading = Annotated[AsyncSession, Depends(read_session)]
 
 
 async def emit(session: AsyncSession, *events: Event) -> None:
-    """Send events with this transaction."""
+    """Send events of `SENT_BY_ROUTES` with this transaction."""
+    for event in events:
+        if not isinstance(event, SENT_BY_ROUTES):
+            raise TypeError(f"{event.type_name} is not declared in SENT_BY_ROUTES, so asyncapi.yaml would not tell of it")
     await add_events(session, service.metadata, events)

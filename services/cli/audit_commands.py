@@ -1,0 +1,54 @@
+"""`modernize audit`: proof that nobody changed the log."""
+
+import time
+from typing import TYPE_CHECKING
+
+import typer
+
+from services.cli.command import connected
+from services.cli.terminal import CommandFailed, err, out, print_json
+
+if TYPE_CHECKING:
+    from services.cli.rest_client import RestClient
+
+audit_commands = typer.Typer(help="The audit log.", no_args_is_help=True)
+
+LOOK_SECONDS = 0.3
+# Checking a million entries takes seconds; silence for this long means that nobody checks.
+PATIENCE_SECONDS = 600
+
+
+@audit_commands.callback()
+def audit() -> None:
+    """The audit log."""
+
+
+@audit_commands.command("verify")
+@connected
+def verify(client: "RestClient", as_json: bool = False) -> None:
+    """Check this engagement's log from its first entry; exit code 1 if it was tampered with."""
+    from contracts.rest import AuditVerificationView
+
+    asked = client.post("/audit/verifications", AuditVerificationView)
+    begun = time.monotonic()
+    with err.status("Checking the audit log …"):
+        while (
+            result := client.get(f"/audit/verifications/{asked.verification_id}", AuditVerificationView)
+        ).valid is None:
+            if time.monotonic() - begun > PATIENCE_SECONDS:
+                raise CommandFailed(
+                    f"The check {asked.verification_id} has not ended in {PATIENCE_SECONDS // 60} minutes. Look "
+                    "whether the audit service runs, and into `modernize dead-letters list`.",
+                    code="verification_not_done",
+                )
+            time.sleep(LOOK_SECONDS)
+    if as_json:
+        print_json(result.model_dump(mode="json"))
+    if not result.valid:
+        raise CommandFailed(
+            f"The audit log is NOT intact: entry {result.broken_at} does not fit. {result.detail}", code="log_broken"
+        )
+    if not as_json:
+        out.print(f"[green]✓[/] The audit log is intact: {result.entries or 0:,} entries.", soft_wrap=True)
+        out.print(f"  {result.detail}", markup=False, soft_wrap=True)
+        out.print(f"  Head {result.head}", style="dim", soft_wrap=True)

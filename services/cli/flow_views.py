@@ -1,0 +1,143 @@
+"""Flows and what they ask of people, as tables."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from contracts.discovery import ColumnMapping, TableMapping
+from contracts.flows import PhaseStatus
+from contracts.planning import Wave
+from contracts.rest import ApprovalView, FlowDetail, FlowView
+from services.cli.terminal import out
+from services.cli.wording import count, moment, percent, summary_of, table_name, took, words
+
+_COLOURS = {"completed": "green", "running": "cyan", "waiting": "yellow", "failed": "red", "cancelled": "red"}
+_MARKS: dict[PhaseStatus, str] = {
+    "completed": "[green]✓[/]",
+    "running": "[cyan]▶[/]",
+    "waiting": "[yellow]⏸[/]",
+    "failed": "[red]✗[/]",
+    "pending": "[dim]·[/]",
+}
+
+
+def new_table(*columns: str, title: str | None = None) -> Table:
+    """A table as all commands show it."""
+    table = Table(*columns, box=box.SIMPLE_HEAD, title=title, title_justify="left", title_style="bold", pad_edge=False)
+    table.header_style = "bold"
+    return table
+
+
+def flow_table(flows: Iterable[FlowView]) -> Table:
+    """Flows, one a row."""
+    table = new_table("Flow", "Type", "Status", "Phase", "Started", "Waits for")
+    table.columns[0].no_wrap = True
+    for flow in flows:
+        status = f"[{_COLOURS[flow.status]}]{flow.status}[/]"
+        phase = words(flow.current_phase) if flow.current_phase else ""
+        waits = flow.problem.detail if flow.problem else flow.waits_for or ""
+        table.add_row(str(flow.flow_id), flow.flow_type, status, phase, moment(flow.created_at), escape(waits))
+    return table
+
+
+def flow_view(flow: FlowDetail) -> RenderableType:
+    """One flow with its phases."""
+    heading = f"[bold]{words(flow.flow_type).capitalize()}[/] {flow.flow_id}  [{_COLOURS[flow.status]}]{flow.status}[/]"
+    table = new_table("", "Phase", "Attempt", "Took", "Result")
+    for phase in flow.phases:
+        duration = took(phase.started_at, phase.finished_at)
+        attempt = str(phase.attempt) if phase.attempt else ""
+        table.add_row(_MARKS[phase.status], words(phase.name), attempt, duration, escape(summary_of(phase.summary)))
+    lines: list[RenderableType] = [heading, f"Started {moment(flow.created_at)}"]
+    if flow.parent_flow_id:
+        lines.append(f"Started by the flow {flow.parent_flow_id}")
+    lines += [f"Followed by the flow {following}" for following in flow.next_flow_ids]
+    if flow.waits_for:
+        until = f" until {moment(flow.waits_until)}" if flow.waits_until else ""
+        lines.append(f"Waits for {escape(flow.waits_for)}{until}")
+    lines.append(table)
+    if flow.problem:
+        lines.append(f"[red]✗[/] {escape(flow.problem.detail)}")
+    if flow.report_formats:
+        lines.append(f"Report: GET /api/v1/reports/{flow.flow_id}/{{{','.join(flow.report_formats)}}}")
+    return Group(*lines)
+
+
+def say_what_waits(flows: list[FlowDetail]) -> None:
+    """Close what was watched: all is done, or a person has to decide first."""
+    waiting = [flow for flow in flows if flow.pending_approval_ids]
+    for flow in waiting:
+        out.print(f"[yellow]⏸[/] The {words(flow.flow_type)} waits for a decision: {escape(flow.waits_for or '')}")
+        out.print(f"  Look at it:  modernize flows approve {flow.flow_id} --show", soft_wrap=True)
+        out.print(f"  Approve it:  modernize flows approve {flow.flow_id}", soft_wrap=True)
+    if not waiting:
+        names = ", ".join(words(flow.flow_type) for flow in flows)
+        out.print(f"[green]✓[/] Completed: {names}.")
+    for flow in flows:
+        if flow.report_formats:
+            out.print(
+                f"  Report: GET /api/v1/reports/{flow.flow_id}/{{{','.join(flow.report_formats)}}}", soft_wrap=True
+            )
+
+
+def mapping_table(columns: Iterable[ColumnMapping], title: str | None = None) -> Table:
+    """Columns and what they were taken for."""
+    table = new_table("Column", "Field", "Confidence", "Unit", "Status", "Reason", title=title)
+    table.columns[2].justify = "right"
+    table.columns[0].overflow = table.columns[1].overflow = "fold"
+    colours = {"accepted": "green", "review": "yellow", "unmapped": "dim"}
+    for column in columns:
+        table.add_row(
+            Text(column.column),
+            column.field or "–",
+            percent(column.confidence) if column.field else "",
+            column.unit or "",
+            f"[{colours[column.status]}]{column.status}[/]",
+            Text(column.reason),
+        )
+    return table
+
+
+def approval_view(approval: ApprovalView) -> RenderableType:
+    """What a person is asked: the doubtful columns of a mapping, or the waves of a plan."""
+    if approval.kind == "field_mapping":
+        return _doubtful_columns(approval.details)
+    return _waves(approval.details)
+
+
+def _doubtful_columns(details: dict[str, Any]) -> RenderableType:
+    mappings = [TableMapping.model_validate(mapping) for mapping in details["mappings"]]
+    parts: list[RenderableType] = []
+    for mapping in mappings:
+        doubtful = [column for column in mapping.columns if column.status == "review"]
+        clear = len(mapping.columns) - len(doubtful)
+        name = table_name(mapping.file_name, mapping.sheet)
+        if not doubtful:
+            parts.append(f"[bold]{escape(name)}[/]  {count(clear, 'column')}, none doubtful")
+            continue
+        title = f"{escape(name)}  {count(len(doubtful), 'doubtful column')}, {clear} clear"
+        table = new_table("Column", "Proposed", "Confidence", "Else", "Why", title=title)
+        table.columns[2].justify = "right"
+        for column in doubtful:
+            proposed = f"{column.field} ({column.unit})" if column.unit else column.field or "–"
+            others = ", ".join(column.alternatives[:2])
+            table.add_row(Text(column.column), proposed, percent(column.confidence), others, Text(column.reason))
+        parts.append(table)
+    return Group(*parts)
+
+
+def _waves(details: dict[str, Any]) -> RenderableType:
+    waves = [Wave.model_validate(wave) for wave in details["waves"]]
+    table = new_table("Wave", "Name", "Applications", "Assets", "Move groups", "Risk")
+    for column in table.columns[2:]:
+        column.justify = "right"
+    for wave in waves:
+        figures = (str(len(wave.application_ids)), str(wave.asset_count), str(wave.move_groups), f"{wave.risk:.2f}")
+        table.add_row(str(wave.number), Text(wave.name), *figures)
+    stay = ", ".join(f"{words(treatment)} {number}" for treatment, number in details["unplanned"].items())
+    return Group(table, f"In no wave: {stay}" if stay else "Every application is in a wave.")

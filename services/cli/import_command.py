@@ -1,0 +1,102 @@
+"""`modernize import`: files to the platform, and a flow on them."""
+
+from collections.abc import Callable, Iterator
+from enum import StrEnum
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from services.cli.command import connected
+from services.cli.terminal import err, out, print_json
+from services.cli.wording import size
+
+if TYPE_CHECKING:
+    from contracts.rest import FlowDetail, ImportView
+    from services.cli.rest_client import RestClient
+
+CHUNK_BYTES = 1024**2
+
+Files = Annotated[
+    list[Path], typer.Argument(help="CSV, TSV or Excel files.", exists=True, dir_okay=False, readable=True)
+]
+
+
+class Then(StrEnum):
+    """The last flow to run."""
+
+    none = "none"
+    assessment = "assessment"
+    planning = "planning"
+
+
+@connected
+def import_files(
+    client: "RestClient",
+    files: Files,
+    watch: Annotated[bool, typer.Option("--watch", help="Follow the flows to their end or to a decision.")] = False,
+    then: Annotated[
+        Then, typer.Option(help="What follows discovery: nothing, assessment, or assessment and planning.")
+    ] = Then.planning,
+    as_json: bool = False,
+) -> None:
+    """Upload files and start a discovery of them."""
+    from services.cli.flow_views import say_what_waits
+    from services.cli.following import follow, raise_for_failed
+
+    imports = upload(client, files)
+    following = {Then.none: [], Then.assessment: ["assessment"], Then.planning: ["assessment", "planning"]}[then]
+    flows = [start_discovery(client, imports, following)]
+    if watch:
+        flows = follow(client, flows[0].flow_id, expected=1 + len(following))
+        raise_for_failed(flows)
+    if as_json:
+        print_json(
+            {
+                "imports": [each.model_dump(mode="json") for each in imports],
+                "flows": [each.model_dump(mode="json") for each in flows],
+            }
+        )
+        return
+    if watch:
+        say_what_waits(flows)
+        return
+    out.print(f"[green]✓[/] The discovery [bold]{flows[0].flow_id}[/] has started.")
+    out.print(f"  Follow it: modernize flows watch {flows[0].flow_id}", soft_wrap=True)
+
+
+def upload(client: "RestClient", files: list[Path]) -> "list[ImportView]":
+    """Stream files to the platform, with a progress bar on a terminal."""
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+    from contracts.rest import EngagementView
+
+    # A wrong key is told now and not after gigabytes.
+    client.get("/engagements/current", EngagementView)
+    columns = (TextColumn("{task.description}"), BarColumn(bar_width=24), DownloadColumn(), TransferSpeedColumn())
+    imports = []
+    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as progress:
+        for path in files:
+            task = progress.add_task(path.name, total=path.stat().st_size)
+            chunks = _chunks(path, partial(progress.advance, task))
+            imports.append(client.upload(path.name, path.stat().st_size, chunks))
+            progress.console.print(
+                f"[green]✓[/] Uploaded {path.name} [dim]({size(path.stat().st_size)})[/]", soft_wrap=True
+            )
+    return imports
+
+
+def start_discovery(client: "RestClient", imports: "list[ImportView]", then: list[str]) -> "FlowDetail":
+    """Start a discovery of imported files."""
+    from contracts.rest import FlowDetail, FlowStart
+
+    body = FlowStart.model_validate({"import_ids": [each.import_id for each in imports], "then": then})
+    return client.post("/flows", FlowDetail, body)
+
+
+def _chunks(path: Path, sent: Callable[[int], None]) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK_BYTES):
+            yield chunk
+            sent(len(chunk))

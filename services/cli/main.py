@@ -1,0 +1,29 @@
+"""The `modernize` command. Modules with heavy imports are loaded by the command that needs them."""
+
+import typer
+
+from services.cli.audit_commands import audit_commands
+from services.cli.dead_letter_commands import dead_letter_commands
+from services.cli.demo_command import demo
+from services.cli.flow_commands import flow_commands
+from services.cli.import_command import import_files
+from services.cli.map_command import map_columns
+from services.cli.platform_commands import migrate, service, up
+
+app = typer.Typer(
+    name="modernize",
+    help="From a messy inventory export to an approved, explained, wave-by-wave cloud migration plan.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_show_locals=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command(rich_help_panel="Start here")(demo)
+app.command(rich_help_panel="Start here")(up)
+app.command("import", rich_help_panel="Work with the platform")(import_files)
+app.add_typer(flow_commands, name="flows", rich_help_panel="Work with the platform")
+app.command("map", rich_help_panel="Work with the platform")(map_columns)
+app.add_typer(dead_letter_commands, name="dead-letters", rich_help_panel="Operate it")
+app.add_typer(audit_commands, name="audit", rich_help_panel="Operate it")
+app.command(rich_help_panel="Operate it")(service)
+app.command(rich_help_panel="Operate it")(migrate)
