@@ -39,6 +39,14 @@ bench NAME: (_sync "embedded")
 schemas: (_sync "embedded" "dev")
     @python -m services.cli.schemas
 
+# Write the next version of a service's tables from its tables.py: `migration gateway "add invoices"`
+migration SERVICE MESSAGE: (_sync "embedded" "dev")
+    @python -m services.cli.new_migration "$1" "$2"
+
+# Begin a service of its own: folder, tables, first handler, test
+new-service NAME: (_sync "embedded" "dev")
+    @python -m services.cli.new_service "$1"
+
 # Check docker-compose.yml and the Dockerfile
 compose-check: (_sync "embedded" "dev")
     @python -m pytest tests/deploy/test_compose.py

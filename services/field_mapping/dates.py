@@ -40,7 +40,10 @@ def _components(text: pl.Series, pattern: str) -> pl.DataFrame:
     """The named groups of `pattern`, all of them as integers but the separator, the month's name, half day and zone."""
     frame = text.str.extract_groups(pattern).struct.unnest()
     words = {"separator", "name", "half", "zone"}
-    return frame.with_columns(pl.col(name).cast(pl.Int64) for name in frame.columns if name not in words)
+    frame = frame.with_columns(two_digits=pl.col("year").str.len_bytes() == 2)
+    frame = frame.with_columns(pl.col(name).cast(pl.Int64) for name in frame.columns if name not in words)
+    century = pl.when(pl.col("year") >= _CENTURY_PIVOT).then(1900).otherwise(2000)
+    return frame.with_columns(year=pl.col("year") + pl.when(pl.col("two_digits") == 1).then(century).otherwise(0))
 
 
 def _timestamps(parts: pl.DataFrame) -> pl.Series:
@@ -49,11 +52,6 @@ def _timestamps(parts: pl.DataFrame) -> pl.Series:
     parts = parts.with_columns(
         pl.lit(None, pl.String if name in {"half", "zone"} else pl.Int64).alias(name) for name in absent
     )
-    year = (
-        pl.when(pl.col("year") >= 100)
-        .then(pl.col("year"))
-        .otherwise(pl.col("year") + pl.when(pl.col("year") >= _CENTURY_PIVOT).then(1900).otherwise(2000))
-    )
     half = pl.col("half").str.to_lowercase()
     hour = (
         pl.when(half.is_null())
@@ -61,7 +59,7 @@ def _timestamps(parts: pl.DataFrame) -> pl.Series:
         .otherwise(pl.col("hour") % 12 + pl.when(half == "p").then(12).otherwise(0))
     )
     written = pl.format(
-        "{}-{}-{} {}:{}:{}", year, "month", "day", hour, pl.col("minute").fill_null(0), pl.col("second").fill_null(0)
+        "{}-{}-{} {}:{}:{}", "year", "month", "day", hour, pl.col("minute").fill_null(0), pl.col("second").fill_null(0)
     )  # fmt: skip
     zone = pl.col("zone").str.extract_groups(r"^([+-])(\d{2}):?(\d{2})$")
     minutes = (zone.struct[1].cast(pl.Int64) * 60 + zone.struct[2].cast(pl.Int64)) * pl.when(

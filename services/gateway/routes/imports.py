@@ -1,5 +1,6 @@
 """Tenants, and the files that they upload."""
 
+from collections.abc import AsyncIterable, AsyncIterator
 from typing import Annotated
 from uuid import uuid4
 
@@ -60,11 +61,8 @@ async def upload_file(
     import_id = uuid7()
     media_type = request.headers.get("content-type", "application/octet-stream")
     limit = gateway.settings.upload_limit_bytes
-    blob = await gateway.blobs.put_stream(caller.tenant, "uploads", request.stream(), media_type, limit)
-    if blob.size_bytes == 0:
-        raise ExpectedFailure(
-            "empty_file", f"{file_name} is empty. Export it again and check its size.", file_name=file_name
-        )
+    body = _filled(request.stream(), file_name)
+    blob = await gateway.blobs.put_stream(caller.tenant, "uploads", body, media_type, limit)
     row = {
         "import_id": import_id,
         "file_name": file_name,
@@ -85,3 +83,15 @@ async def list_imports(session: Reading, page: Page) -> rest.Page[rest.ImportVie
     """Uploaded files, oldest first."""
     rows, cursor = await page.fetch(session, select(Upload), Upload.import_id)
     return rest.Page(items=[rest.ImportView.model_validate(row) for row in rows], next_cursor=cursor)
+
+
+async def _filled(chunks: AsyncIterable[bytes], file_name: str) -> AsyncIterator[bytes]:
+    """The chunks as they come; fails where they end without a byte, so that nothing is stored."""
+    size = 0
+    async for chunk in chunks:
+        size += len(chunk)
+        yield chunk
+    if size == 0:
+        raise ExpectedFailure(
+            "empty_file", f"{file_name} is empty. Export it again and check its size.", file_name=file_name
+        )

@@ -1,0 +1,121 @@
+"""Human tasks: listed, decided once, edited only where there is something to edit."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from contracts.envelope import uuid7
+from contracts.flows import ApprovalRequested
+from services.chassis.errors import ExpectedFailure
+from services.gateway.routes.approvals import check_edits
+from tests.gateway.api import TABLE_ID, Platform, approval_requested
+
+DETAILS = {"mappings": [{"table_id": "t", "columns": [{"column": "Tier"}]}]}
+
+
+async def decide(platform: Platform, task: ApprovalRequested, **body: Any) -> Any:
+    return await platform.client.post(f"/api/v1/approvals/{task.task_id}/decision", json=body)
+
+
+async def test_a_task_is_listed_and_shown(platform: Platform) -> None:
+    task, other = approval_requested(), approval_requested()
+    await platform.hear(task, other)
+    assert [item["task_id"] for item in (await platform.get("/approvals"))["items"]] == [
+        str(task.task_id),
+        str(other.task_id),
+    ]
+    (item,) = (await platform.get("/approvals", flow_id=task.flow_id))["items"]
+    assert item == await platform.get(f"/approvals/{task.task_id}")
+    assert (item["status"], item["details"]) == ("pending", task.details)
+
+
+@pytest.mark.parametrize(("decision", "status"), [("approve", "approved"), ("reject", "rejected")])
+async def test_a_decision_is_shown_and_told(platform: Platform, decision: str, status: str) -> None:
+    task = approval_requested()
+    await platform.hear(task)
+    edits = {str(TABLE_ID): {"Tier": "dr_tier", "Size": None}} if decision == "approve" else {}
+    answer = await decide(platform, task, decision=decision, edits=edits, comment="as agreed")
+    assert answer.status_code == 200
+    assert (answer.json()["status"], answer.json()["decided_by"]) == (status, "operator")
+    assert await platform.get(f"/approvals/{task.task_id}") == answer.json()
+    assert (await platform.get("/approvals"))["items"] == []
+    assert len((await platform.get("/approvals", status=status))["items"]) == 1
+    await platform.settled()
+    told = platform.heard.messages[-1]
+    assert (told["type"], told["flowid"]) == ("approval.decided", str(task.flow_id))
+    assert told["data"] == {
+        "task_id": str(task.task_id),
+        "kind": "field_mapping",
+        "decision": decision,
+        "edits": edits,
+        "decided_by": "operator",
+        "comment": "as agreed",
+    }
+
+
+async def test_the_first_of_many_decisions_wins(platform: Platform) -> None:
+    task = approval_requested()
+    await platform.hear(task)
+    answers = await asyncio.gather(*(decide(platform, task, decision=d) for d in ["approve", "reject"] * 4))
+    assert sorted(answer.status_code for answer in answers) == [200, *[409] * 7]
+    lost = next(answer.json() for answer in answers if answer.status_code == 409)
+    won = next(answer.json() for answer in answers if answer.status_code == 200)
+    assert lost["code"] == "already_decided"
+    assert f"was {won['status']} by operator" in lost["detail"]
+    await platform.settled()
+    assert platform.heard.types().count("approval.decided") == 1
+
+
+async def test_a_task_that_is_told_again_stays_decided(platform: Platform) -> None:
+    task = approval_requested()
+    await platform.hear(task)
+    await decide(platform, task, decision="reject")
+    await platform.hear(task.model_copy(update={"id": uuid7()}))
+    assert (await platform.get(f"/approvals/{task.task_id}"))["status"] == "rejected"
+
+
+async def test_a_bad_edit_leaves_the_task_pending(platform: Platform) -> None:
+    task = approval_requested()
+    await platform.hear(task)
+    answer = await decide(platform, task, decision="approve", edits={str(TABLE_ID): {"Colour": "hostname"}})
+    assert (answer.status_code, answer.json()["code"], answer.json()["column"]) == (422, "unknown_column", "Colour")
+    assert (await platform.get(f"/approvals/{task.task_id}"))["status"] == "pending"
+    await platform.settled()
+    assert "approval.decided" not in platform.heard.types()
+
+
+@pytest.mark.parametrize(
+    ("edits", "code"),
+    [
+        ({"other": {"Tier": "dr_tier"}}, "unknown_table"),
+        ({"t": {"tier": "dr_tier"}}, "unknown_column"),
+        ({"t": {"Tier": "colour"}}, "unknown_field"),
+    ],
+)
+def test_an_edit_has_to_name_what_exists(edits: dict[str, dict[str, str | None]], code: str) -> None:
+    with pytest.raises(ExpectedFailure) as raised:
+        check_edits("field_mapping", DETAILS, edits)
+    assert raised.value.problem.code == code
+
+
+def test_only_a_mapping_can_be_edited() -> None:
+    check_edits("wave_plan", {}, {})
+    with pytest.raises(ExpectedFailure, match="approved or rejected"):
+        check_edits("wave_plan", DETAILS, {"t": {"Tier": None}})
+
+
+def test_a_column_may_be_mapped_to_nothing() -> None:
+    check_edits("field_mapping", DETAILS, {"t": {"Tier": None}})
+
+
+@pytest.mark.parametrize("body", [{}, {"decision": "maybe"}, {"decision": "approve", "comment": "x" * 2_001}])
+async def test_a_decision_has_to_be_one(platform: Platform, body: dict[str, Any]) -> None:
+    task = approval_requested()
+    await platform.hear(task)
+    assert (await decide(platform, task, **body)).status_code == 422
+
+
+async def test_an_unknown_task_cannot_be_decided(platform: Platform) -> None:
+    answer = await decide(platform, approval_requested(), decision="approve")
+    assert (answer.status_code, answer.json()["code"]) == (404, "task_not_found")
