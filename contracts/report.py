@@ -23,7 +23,7 @@ class Headline(Value):
     duplicates_merged: int
     rows_rejected: int
     past_end_of_life: int | None = Field(
-        description="Assets whose end-of-life date has passed; null when none has a date"
+        description="Assets past the end-of-life date in the data or the vendor's end of support; null: none known"
     )
 
 
@@ -49,7 +49,7 @@ class Count(Value):
 
     label: str | None = Field(description="Null where the data has no value")
     assets: int
-    past_end_of_life: int | None = Field(default=None, description="Null when none of them has an end-of-life date")
+    past_end_of_life: int | None = Field(default=None, description="Null when none of them has a known date")
 
 
 class RuleExample(Value):

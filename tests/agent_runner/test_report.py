@@ -179,8 +179,23 @@ def test_a_name_tells_the_family_of_a_system(system: str | None, family: str | N
     assert [count.label for count in found] == [family]
 
 
-def test_without_end_of_life_dates_nothing_is_called_out_of_support() -> None:
-    plan = small_plan(assets=assets({"operating_system": "Windows Server 2003"}))
+def test_spellings_of_one_system_are_counted_together_and_judged_by_the_vendors_date() -> None:
+    spelled = assets(*({"operating_system": name} for name in ("Win2012R2", "windows server 2012 R2", "Plan 9")))
+    report = small_plan(assets=spelled).summarise()
+    assert [(count.label, count.assets) for count in report.operating_systems] == [
+        ("Windows Server 2012 R2", 2),
+        ("Plan 9", 1),
+    ]
+    assert report.headline.past_end_of_life == 2
+
+
+def test_a_date_in_the_data_beats_the_vendors() -> None:
+    extended = assets({"operating_system": "Windows Server 2012 R2", "eol_date": date(2030, 1, 1)})
+    assert small_plan(assets=extended).summarise().headline.past_end_of_life == 0
+
+
+def test_without_any_known_date_nothing_is_called_out_of_support() -> None:
+    plan = small_plan(assets=assets({"operating_system": "Plan 9"}))
     report = plan.summarise()
     assert report.headline.past_end_of_life is None
     assert report.operating_systems[0].past_end_of_life is None

@@ -251,7 +251,7 @@ def _about_life(assets: pl.DataFrame, today: date) -> Iterator[Finding]:
             "past_end_of_life",
             "high",
             f"{counted(ended, 'asset')} past the end of life",
-            f"Their end-of-life date in the data has passed, the earliest on {rows['eol_date'][0]:%d %B %Y}.",
+            f"By the data or the vendor, their support has ended, the earliest on {rows['eol_date'][0]:%d %B %Y}.",
             "Check who still supports them; move them early or replace them as they move.",
             ended,
             rows["name"].to_list(),

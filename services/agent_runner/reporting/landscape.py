@@ -5,6 +5,7 @@ from datetime import date
 import polars as pl
 
 from contracts.report import Capacity, Count, Total
+from services.agent_runner.analysis.operating_systems import identify
 from services.agent_runner.reporting.tables import text
 
 MOST_GROUPS = 12
@@ -43,13 +44,29 @@ def counts(assets: pl.DataFrame, today: date | None = None) -> list[Count]:
     return shown + [Count(**row) for row in grouped.filter(pl.col("label").is_null()).iter_rows(named=True)]
 
 
+def with_support_ends(assets: pl.DataFrame) -> pl.DataFrame:
+    """Assets whose `eol_date`, where the data gives none, is the vendor's end of support of their operating system."""
+    known = _recognised(assets, "end_of_support")
+    return known.with_columns(pl.coalesce("eol_date", "system_end_of_support")).drop("system_end_of_support")
+
+
+def _recognised(assets: pl.DataFrame, *wanted: str) -> pl.DataFrame:
+    """Assets with attributes of the operating system that each one's name and version mean."""
+    key = ["operating_system", "os_version"]
+    pairs = assets.select(key).unique()
+    known = [identify(*pair) for pair in pairs.iter_rows()]
+    kinds = {"name": pl.String, "end_of_support": pl.Date}
+    found = [pl.Series(f"system_{name}", [getattr(each, name, None) for each in known], kinds[name]) for name in wanted]
+    return assets.join(pairs.with_columns(found), on=key, how="left", nulls_equal=True, maintain_order="left")
+
+
 def operating_systems(assets: pl.DataFrame, today: date) -> list[Count]:
-    """Assets by operating system and version, as the data names them."""
-    system, version = pl.col("operating_system"), pl.col("os_version")
+    """Assets by operating system and release; what is not recognised is counted as the data names it."""
+    system, version = text("operating_system"), text("os_version")
     told = version.is_null() | system.str.to_lowercase().str.contains(version.str.to_lowercase(), literal=True)
-    name = pl.when(told).then(system).otherwise(system + " " + version)
-    cleaned = assets.select(text("operating_system"), text("os_version"), "eol_date")
-    return counts(cleaned.select(name.alias("label"), "eol_date"), today)
+    written = pl.when(told).then(system).otherwise(system + " " + version)
+    named = _recognised(assets, "name").select(pl.coalesce("system_name", written).alias("label"), "eol_date")
+    return counts(named, today)
 
 
 def operating_system_families(assets: pl.DataFrame, today: date) -> list[Count]:

@@ -16,6 +16,7 @@ from services.agent_runner.reporting.landscape import (
     operating_system_families,
     operating_systems,
     past_end_of_life,
+    with_support_ends,
 )
 from services.agent_runner.reporting.narrative import tell
 from services.agent_runner.reporting.tables import TREATMENTS, application_table, asset_memberships, text
@@ -42,6 +43,7 @@ def summarise(
     `generated_at` is the time the report speaks of: end-of-life dates before it have passed.
     """
     today = generated_at.date()
+    assets = with_support_ends(assets)
     table = application_table(applications, assessments, plan)
     overview = dependency_overview(table, dependencies)
     facts = ReportFacts(
