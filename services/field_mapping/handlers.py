@@ -24,7 +24,7 @@ from services.chassis.errors import ExpectedFailure
 from services.chassis.frames import insert_frame, load_frame, store_frame
 from services.chassis.service import Service
 from services.chassis.work import Job
-from services.field_mapping.inventory import SourceTable, build_inventory
+from services.field_mapping.inventory import MappingMismatch, SourceTable, build_inventory
 from services.field_mapping.matching import propose
 from services.field_mapping.profile import profile
 from services.field_mapping.read_table import FileRejected, ReadTable
@@ -107,7 +107,10 @@ async def make_inventory(event: InventoryRequested, job: Job) -> InventoryComple
     ]
     total = sum(table.row_count for table in event.tables)
     await job.progress(0, total, f"cleaning {total:,} rows")
-    inventory = await job.run(build_inventory, sources, event.tenant.engagement_id)
+    try:
+        inventory = await job.run(build_inventory, sources, event.tenant.engagement_id)
+    except MappingMismatch as error:
+        raise ExpectedFailure("mapping_mismatch", str(error)) from error
     del sources
     if inventory.assets.is_empty() and inventory.applications.is_empty():
         raise ExpectedFailure(

@@ -29,8 +29,8 @@ _FQDN = r"^[^\s.]+\.(?:[^\s.]+\.)*[^\s.]*[a-z][^\s.]*$"
 _NO_UUID = ("03000200040005000006000700080009", "123456781234567890abcddeefaabbcc")
 _NO_SERIAL = (
     r"^.{0,3}$|^(?:0+|1+|9+|f+|x+|-+|\*+)$|^vmware.{0,24}$|o\.?e\.?m\.?$|^(?:to ?be ?filled.*|default.*"
-    r"|system ?serial.*|chassis.*|base ?board.*|serial.*|not ?(?:specified|available|applicable|set).*|invalid|none.*|null"
-    r"|empty|unknown|virtual.*|0?123456789(?:0|a.*)?)$"
+    r"|system ?serial.*|chassis.*|base ?board.*|serial.*|not ?(?:specified|available|applicable|set).*|invalid"
+    r"|none.*|null|empty|unknown|virtual.*|0?123456789(?:0|a.*)?)$"
 )
 
 

@@ -11,7 +11,7 @@ from contracts.claim_checks import ROW_NUMBER
 from contracts.discovery import ColumnMapping, TableMapping, TableProfile
 from services.field_mapping.addresses import ip_addresses, mac_addresses, no_reasons, ports, unread
 from services.field_mapping.dates import read_dates
-from services.field_mapping.units import factor, read_numbers
+from services.field_mapping.units import factor, read_numbers, spell_out_memory_units
 from services.field_mapping.vocabularies import (
     BOOLEANS,
     EMPTY_WORDS,
@@ -21,6 +21,8 @@ from services.field_mapping.vocabularies import (
     canonical_values,
 )
 
+# The share of machines with fewer cores than sockets from which on that is no typing error. Our figure.
+FEWER_CORES_THAN_SOCKETS = 0.1
 # What a number of this field may be, in its canonical unit; anything else is a typing error or a wrong unit.
 PLAUSIBLE: dict[str, tuple[float, float]] = {
     "cpu_sockets": (1, 256),
@@ -57,6 +59,12 @@ PROBLEM_SCHEMA = {
 }
 
 _BLANKS = " \t\r\n\x0b\x0c\u00a0\u2007\u202f\u200b\ufeff"
+
+
+_OPEN_DATE = "day and month could be the other way round, and nothing in the column decides; read as month/day"
+_MIXED_MEMORY = "the column mixes bare numbers of megabytes and of gigabytes; each was read by its size, this one as"
+# An example cell of a column whose values were read by a guess, and what was guessed.
+Remark = tuple[str, str]
 
 
 class MappingMismatch(ValueError):
@@ -112,10 +120,26 @@ def normalise_table(table: SourceTable) -> NormalisedTable:
         else parts[0].alias(field)
         for field, parts in fields.items()
     )
-    if {"cpu_sockets", "cores_per_socket"} <= fields.keys():
-        product = pl.col("cpu_sockets") * pl.col("cores_per_socket")
-        frame = frame.with_columns(cpu_cores=pl.coalesce("cpu_cores", product) if "cpu_cores" in fields else product)
+    frame = _with_total_cores(frame)
     return NormalisedTable(frame, pl.concat(problems) if problems else pl.DataFrame(schema=PROBLEM_SCHEMA))
+
+
+def _with_total_cores(frame: pl.DataFrame) -> pl.DataFrame:
+    """`cpu_cores` as the cores of all sockets, as far as the table tells them.
+
+    No machine has fewer cores than sockets, so a column of cores in which that is common counts them per socket, as
+    ServiceNow's `cpu_core_count` beside `cpu_count` does.
+    """
+    sockets, cores = pl.col("cpu_sockets"), pl.col("cpu_cores")
+    given = set(frame.columns)
+    if {"cpu_sockets", "cores_per_socket"} <= given:
+        product = sockets * pl.col("cores_per_socket")
+        return frame.with_columns(cpu_cores=pl.coalesce("cpu_cores", product) if "cpu_cores" in given else product)
+    if {"cpu_sockets", "cpu_cores"} <= given:
+        fewer = frame.select((cores < sockets).mean()).item()
+        if fewer is not None and fewer >= FEWER_CORES_THAN_SOCKETS:
+            return frame.with_columns(cores_per_socket=cores, cpu_cores=cores * pl.coalesce("cpu_sockets", pl.lit(1)))
+    return frame
 
 
 def field_types(kind: str) -> dict[str, str]:
@@ -141,13 +165,13 @@ def _checked_type(table: SourceTable, column: ColumnMapping) -> str:
     return kind
 
 
-def _read_column(raw: pl.Series, column: ColumnMapping, kind: str) -> tuple[pl.Series, pl.Series | None, str | None]:
-    """Values, reasons for the unreadable ones, and a value whose reading is a guess.
+def _read_column(raw: pl.Series, column: ColumnMapping, kind: str) -> tuple[pl.Series, pl.Series | None, Remark | None]:
+    """Values, reasons for the unreadable ones, and what is to be said of values whose reading is a guess.
 
     Columns that repeat themselves are read once for each different value.
     """
     head = raw.head(2_000)
-    if head.n_unique() * 2 > head.len():
+    if head.n_unique() * 2 >= head.len():
         return _read(raw, column, kind)
     distinct = raw.unique()
     values, reasons, remark = _read(distinct, column, kind)
@@ -156,8 +180,9 @@ def _read_column(raw: pl.Series, column: ColumnMapping, kind: str) -> tuple[pl.S
     return joined["value"], None if reasons is None or not reasons.count() else joined["reason"], remark
 
 
-def _read(raw: pl.Series, column: ColumnMapping, kind: str) -> tuple[pl.Series, pl.Series | None, str | None]:
-    text, field, remark = clean(raw), column.field or "", None
+def _read(raw: pl.Series, column: ColumnMapping, kind: str) -> tuple[pl.Series, pl.Series | None, Remark | None]:
+    text, field = clean(raw), column.field or ""
+    remark: Remark | None = None
     reasons: pl.Series | None
     broken = None
     if text.str.starts_with("#").any():
@@ -165,9 +190,10 @@ def _read(raw: pl.Series, column: ColumnMapping, kind: str) -> tuple[pl.Series, 
         text = text.set(broken, None)
     reader = _READERS.get(kind)
     if kind in {"integer", "number", "duration"}:
-        values, reasons = _quantities(text, field, kind, column.unit)
+        values, reasons, remark = _quantities(text, field, kind, column.unit)
     elif kind in {"date", "datetime"}:
-        read, remark = read_dates(text)
+        read, open_example = read_dates(text)
+        remark = None if open_example is None else (open_example, _OPEN_DATE)
         values, reasons = read["value"].cast(pl.Date if kind == "date" else pl.Datetime("us")), read["reason"]
     elif kind == "boolean":
         values, reasons = _booleans(text, column)
@@ -186,8 +212,14 @@ def _read(raw: pl.Series, column: ColumnMapping, kind: str) -> tuple[pl.Series, 
     return values, reasons, remark
 
 
-def _quantities(text: pl.Series, field: str, kind: str, unit: str | None) -> tuple[pl.Series, pl.Series]:
+def _quantities(text: pl.Series, field: str, kind: str, unit: str | None) -> tuple[pl.Series, pl.Series, Remark | None]:
     """Numbers within what is plausible for the field, in its unit."""
+    remark: Remark | None = None
+    if field in {"memory_gb", "memory_used_gb"}:
+        written = text
+        text, spelled_out = spell_out_memory_units(written, unit)
+        if spelled_out.any():
+            remark = (written.filter(spelled_out)[0], f"{_MIXED_MEMORY} {text.filter(spelled_out)[0]}")
     canonical = (CATALOG[field].unit if field in CATALOG else None) or "count"
     low, high = PLAUSIBLE.get(field, (float("-inf"), float("inf")))
     value = pl.col("value")
@@ -210,7 +242,7 @@ def _quantities(text: pl.Series, field: str, kind: str, unit: str | None) -> tup
     frame = read_numbers(text, canonical, unit).with_columns(reason=pl.coalesce("reason", problem.otherwise(None)))
     kept = pl.when(pl.col("reason").is_null()).then(value).cast(pl.Int64 if kind == "integer" else pl.Float64)
     frame = frame.with_columns(kept)
-    return frame["value"], frame["reason"]
+    return frame["value"], frame["reason"], remark
 
 
 def _booleans(text: pl.Series, column: ColumnMapping) -> tuple[pl.Series, pl.Series]:
@@ -239,18 +271,17 @@ _READERS: dict[str, Callable[[pl.Series], tuple[pl.Series, pl.Series | None]]] =
 
 
 def _problems(
-    rows: pl.Series, raw: pl.Series, column: ColumnMapping, reasons: pl.Series | None, remark: str | None
+    rows: pl.Series, raw: pl.Series, column: ColumnMapping, reasons: pl.Series | None, remark: Remark | None
 ) -> list[pl.DataFrame]:
     found = []
     if reasons is not None and reasons.count():
         found.append((reasons.is_not_null(), reasons, True))
     if remark is not None:
-        example = (raw.str.strip_chars(_BLANKS) == remark).arg_true().head(1)
-        text = "day and month could be the other way round, and nothing in the column decides; read as month/day"
+        example = (raw.str.strip_chars(_BLANKS) == remark[0]).arg_true().head(1)
         found.append(
             (
                 pl.Series(range(raw.len())).is_in(example.to_list()),
-                pl.Series([text]).new_from_index(0, raw.len()),
+                pl.Series([remark[1]]).new_from_index(0, raw.len()),
                 False,
             )
         )

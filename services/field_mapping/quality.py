@@ -34,23 +34,23 @@ def misfits(table: SourceTable, rows: pl.DataFrame, identity: tuple[str, ...] = 
     given = [field for field in identity if field in rows.columns]
     proof = [field for field in _PROOF_OF_A_MACHINE if field in rows.columns]
     no, yes = pl.lit(False), pl.lit(True)
-    labels = rows.select(field for field in given if field not in proof)
+    labels = rows.select(ROW_NUMBER, *(field for field in given if field not in proof))
     if columns:
         labels = labels.with_columns(frame[columns[0]].str.strip_chars().alias(f"as written: {columns[0]}"))
     total = labels.select(
-        pl.any_horizontal(no, *(pl.col(name).str.contains(_TOTAL) for name in labels.columns))
-    ).to_series()
+        ROW_NUMBER, total=pl.any_horizontal(no, *(pl.col(name).str.contains(_TOTAL) for name in labels.columns[1:]))
+    )
     headers = {column.column for column in accepted(table.mapping) if column.field in given}
     header = frame.select(
         ROW_NUMBER, header=pl.any_horizontal(no, *(pl.col(name).str.to_lowercase() == name.lower() for name in headers))
-    )["header"]
+    )
     filled = pl.sum_horizontal(pl.lit(0), *(pl.col(name).is_not_null() for name in rows.columns if name != ROW_NUMBER))
     suspects = rows.select(
         ROW_NUMBER,
         nameless=pl.all_horizontal(yes, *(pl.col(field).is_null() for field in given)),
-        total=total.fill_null(False) & pl.all_horizontal(yes, *(pl.col(field).is_null() for field in proof)),
+        total=total["total"].fill_null(False) & pl.all_horizontal(yes, *(pl.col(field).is_null() for field in proof)),
         lonely=(filled <= 1) & pl.lit(len(columns) >= 3),
-        header=header.fill_null(False),
+        header=header["header"].fill_null(False),
     ).filter(pl.any_horizontal("nameless", "total", "lonely", "header"))
     wanted = ", ".join(CATALOG[field].label for field in identity)
     found = []

@@ -3,9 +3,11 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import median
 
 from services.field_mapping.column_names import DIMENSIONS, UNITS, ColumnName
 from services.field_mapping.lexicon import Subject
+from services.field_mapping.units import FACTORS
 from services.field_mapping.value_profiles import ValueProfile
 
 _FRENCH_UNITS = {"ko": "KB", "mo": "MB", "go": "GB", "to": "TB"}
@@ -15,6 +17,8 @@ _SPOKEN = {
     "seconds": "seconds", "minutes": "minutes", "hours": "hours", "days": "days",
 }  # fmt: skip
 _MEMORY = frozenset({"memory_gb", "memory_used_gb"})
+# What the middle machine of an export has, in GB; wide, as this only tells units apart that differ a thousandfold.
+_USUAL_GB = {"memory_gb": (0.25, 12_288.0), "storage_gb": (2.0, 1_048_576.0)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +48,7 @@ def source_unit(
     stated = Counter(
         unit for text in values.units if (unit := _known_unit(text)) and DIMENSIONS[unit] == dimension and unit != "Hz"
     )
-    if stated:
-        unit = stated.most_common(1)[0][0]
+    if stated and _may_be(field, unit := stated.most_common(1)[0][0], values.bare_numbers):
         return SourceUnit(unit, f"its values state {_SPOKEN[unit]}")
     if dimension == "frequency":
         unit = "GHz" if 0 < values.middle < 20 else "MHz"
@@ -74,6 +77,14 @@ def _written(number: float) -> str:
     )
 
 
+def _may_be(field: str, unit: str, numbers: Sequence[float]) -> bool:
+    """Whether bare numbers make sense in the unit that other values of the column state: "512000 MB" beside "500"."""
+    if field not in _USUAL_GB or not numbers:
+        return True
+    low, high = _USUAL_GB[field]
+    return low <= median(numbers) * FACTORS["GB"][unit.lower()] <= high
+
+
 def _known_unit(text: str) -> str | None:
     return UNITS.get(text.lower()) or _FRENCH_UNITS.get(text.lower())
 
@@ -82,7 +93,8 @@ def _memory_unit(values: ValueProfile, subject: Subject | None) -> str:
     """Machines have between 1 GB and a few TB: whichever unit puts the middle value there."""
     if not values.numbers:
         return "GB"
-    middle, smallest = values.middle, min(values.numbers)
+    numbers = values.bare_numbers or values.numbers
+    middle, smallest = median(numbers), min(numbers)
     if middle >= 2**29:
         return "bytes"
     # A host may well have 3 TB, that is 3,145,728 MB; a smaller machine with such a number counts kilobytes.
@@ -95,12 +107,13 @@ def _storage_unit(values: ValueProfile, neighbours: Sequence[str]) -> str:
     """Disks have between 20 GB and some 100 TB; a table's other sizes are the better guide where they fit."""
     if not values.numbers:
         return neighbours[0] if neighbours else "GB"
-    middle = values.middle
+    numbers = values.bare_numbers or values.numbers
+    middle = median(numbers)
     if middle >= 2**32:
         return "bytes"
     if middle >= 20_000:
         return "KB" if middle >= 2e8 else "MB"
-    whole = all(number == int(number) for number in values.numbers)
-    if not whole and max(values.numbers) < 20:
+    whole = all(number == int(number) for number in numbers)
+    if not whole and max(numbers) < 20:
         return "TB"
     return "GB"

@@ -140,6 +140,23 @@ def _hours(text: str) -> float | None:
     )
 
 
+def spell_out_memory_units(text: pl.Series, unit: str | None) -> tuple[pl.Series, pl.Series]:
+    """Text in which bare numbers carry a unit where a column of memory mixes two, and which cells were changed.
+
+    A column mixes when it holds bare numbers below 512, as gigabytes are written, and others of 1,024 and more, as
+    megabytes are. A column whose unit is neither, or whose numbers all lie on one side, is left as it is.
+    """
+    nothing = pl.Series([False]).new_from_index(0, text.len())
+    size = {"gb": "GB", "gib": "GB", "mb": "MB", "mib": "MB"}.get((unit or "GB").lower())
+    number = text.set(~text.str.contains(_WHOLE), None).cast(pl.Float64, strict=False)
+    as_gigabytes, as_megabytes = (number > 0) & (number < 512), number >= 1024
+    if size is None or not (as_gigabytes.any() and as_megabytes.any()):
+        return text, nothing
+    other, changed = ("MB", as_megabytes) if size == "GB" else ("GB", as_gigabytes)
+    changed = changed.fill_null(False)
+    return (text + f" {other}").zip_with(changed, text), changed
+
+
 def read_numbers(text: pl.Series, canonical: str, unit: str | None = None) -> pl.DataFrame:
     """Numbers of one column in the canonical unit: `value` (Float64) and, where it could not be read, `reason`.
 

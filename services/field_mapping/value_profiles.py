@@ -19,6 +19,7 @@ class ValueProfile:
         measures = [parse_measure(value) for value in self.samples]
         self.numbers = tuple(number for number, _ in measures if number is not None)
         self.units = tuple(unit for _, unit in measures if unit)
+        self.bare_numbers = tuple(number for number, unit in measures if number is not None and unit is None)
         self._known = [known_kinds(value, *measure) for value, measure in zip(self.samples, measures, strict=True)]
         self._numeric = [number is not None for number, _ in measures]
         self._shares: dict[str, float] = {}

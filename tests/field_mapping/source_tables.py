@@ -26,7 +26,7 @@ def source_table(
     file_name: str = "export.csv",
     sheet: str | None = None,
 ) -> SourceTable:
-    """A table whose columns are called by the fields they mean, unless a mapping says otherwise; data begin in row 2."""
+    """A table whose columns are named by the fields they mean, unless a mapping says otherwise; data start in row 2."""
     height = max(len(cells) for cells in columns.values())
     table_id = uuid5(NAMESPACE_DNS, f"{file_name}/{sheet}")
     frame = pl.DataFrame(

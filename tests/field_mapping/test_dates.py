@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.field_mapping.dates import read_dates
@@ -50,7 +50,9 @@ def test_a_date_is_read(cell: str, timestamp: str) -> None:
     assert dates(cell) == [timestamp]
 
 
-@pytest.mark.parametrize("cell", ["soon", "2021", "2021-02-30", "32.01.2021", "13/13/2020", "0000-00-00", "12", "2021-13-01"])
+@pytest.mark.parametrize(
+    "cell", ["soon", "2021", "2021-02-30", "32.01.2021", "13/13/2020", "0000-00-00", "12", "2021-13-01"]
+)
 def test_what_is_no_date_is_null_with_a_reason(cell: str) -> None:
     read, _ = read_dates(pl.Series([cell]))
     assert read.row(0) == (None, "not a date")
@@ -102,13 +104,18 @@ SECONDS = st.integers(1, int(timedelta(days=130 * 365).total_seconds()) - 1).map
 )
 
 
-@given(st.lists(SECONDS, min_size=1), st.sampled_from(["%Y-%m-%d %H:%M:%S", "%d.%m.%Y %H:%M:%S", "%Y-%m-%dT%H:%M:%SZ", "%d %b %Y %H:%M:%S"]))
+@settings(deadline=None, max_examples=60)
+@given(
+    st.lists(SECONDS, min_size=1),
+    st.sampled_from(["%Y-%m-%d %H:%M:%S", "%d.%m.%Y %H:%M:%S", "%Y-%m-%dT%H:%M:%SZ", "%d %b %Y %H:%M:%S"]),
+)
 def test_a_timestamp_comes_back_from_every_format(moments: list[datetime], form: str) -> None:
     read, _ = read_dates(pl.Series([moment.strftime(form) for moment in moments]))
     moments = [moment for moment in moments if moment < datetime(2100, 1, 1)]  # noqa: DTZ001 - naive UTC
     assert read["value"].drop_nulls().to_list() == moments
 
 
+@settings(deadline=None, max_examples=60)
 @given(st.lists(st.text("0123456789-/.: TZ", max_size=20)))
 def test_any_text_gives_a_date_or_a_reason(cells: list[str]) -> None:
     read, _ = read_dates(pl.Series(cells, dtype=pl.String))

@@ -1,11 +1,12 @@
 """Which rows are the same machine."""
 
 import random
+from collections.abc import Mapping
 from uuid import UUID, uuid5
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.field_mapping.merging import ORDER, SOURCE, merge_assets, name_based_uuids
@@ -13,7 +14,7 @@ from services.field_mapping.merging import ORDER, SOURCE, merge_assets, name_bas
 NAMESPACE = UUID(int=7)
 A, B = "4210d9a1-6f3e-4b2c-9d55-0f7a3c1d2e11", "30393137-3136-5a43-4a30-3233304b3951"
 A_SWAPPED = "A1D91042-3E6F-2C4B-9D55-0F7A3C1D2E11"
-Row = dict[str, str | None]
+Row = Mapping[str, str | None]
 
 
 def merged(*rows: Row) -> pl.DataFrame:
@@ -66,7 +67,8 @@ def test_different_machines_stay_different(one: Row, other: Row) -> None:
 
 
 def test_machines_are_joined_through_others() -> None:
-    rows = [{"hostname": "a", "uuid": A}, {"hostname": "b", "uuid": A}, {"hostname": "b", "serial_number": "CZJ0230K9Q"},
+    rows = [{"hostname": "a", "uuid": A}, {"hostname": "b", "uuid": A},
+            {"hostname": "b", "serial_number": "CZJ0230K9Q"},
             {"hostname": "z", "serial_number": "CZJ0230K9Q"}, {"hostname": "other"}]  # fmt: skip
     assert merged(*rows)["source_rows"].to_list() == ["f:0; f:1; f:2; f:3", "f:4"]
 
@@ -97,7 +99,12 @@ def test_lists_are_united() -> None:
 
 def test_a_name_is_split_into_host_and_domain() -> None:
     assets = merged({"hostname": "WEB01.Corp.Example"})
-    assert assets.select("hostname", "fqdn", "domain", "name").row(0) == ("web01", "web01.corp.example", "corp.example", "web01")
+    assert assets.select("hostname", "fqdn", "domain", "name").row(0) == (
+        "web01",
+        "web01.corp.example",
+        "corp.example",
+        "web01",
+    )
 
 
 def test_an_address_in_place_of_a_name_stays_whole() -> None:
@@ -106,7 +113,11 @@ def test_an_address_in_place_of_a_name_stays_whole() -> None:
 
 @pytest.mark.parametrize(
     ("row", "name"),
-    [({"vm_name": "Old VM", "asset_id": "1"}, "Old VM"), ({"asset_id": "SRV-1"}, "SRV-1"), ({"serial_number": "0"}, "0")],
+    [
+        ({"vm_name": "Old VM", "asset_id": "1"}, "Old VM"),
+        ({"asset_id": "SRV-1"}, "SRV-1"),
+        ({"serial_number": "0"}, "0"),
+    ],
 )
 def test_an_asset_is_named_by_what_it_has(row: Row, name: str) -> None:
     assert merged(row)["name"].to_list() == [name]
@@ -118,6 +129,7 @@ def test_a_uid_is_the_same_for_the_same_machine_in_another_file() -> None:
     assert alone["asset_uid"][0] == other["asset_uid"][1]
 
 
+@settings(deadline=None, max_examples=40)
 @given(st.lists(st.text(), min_size=1), st.uuids())
 def test_uids_are_version_5_uuids(names: list[str], namespace: UUID) -> None:
     expected = [str(uuid5(namespace, name)) for name in names]
@@ -140,10 +152,13 @@ ROWS = st.lists(
 )
 
 
+@settings(deadline=None, max_examples=40)
 @given(ROWS, st.randoms(use_true_random=False))
 def test_no_row_vanishes_uids_are_unique_and_order_does_not_matter(rows: list[Row], shuffle: random.Random) -> None:
     assets = merged(*rows)
-    assert sorted(";".join(assets["source_rows"]).replace(" ", "").split(";")) == sorted(f"f:{n}" for n in range(len(rows)))
+    assert sorted(";".join(assets["source_rows"]).replace(" ", "").split(";")) == sorted(
+        f"f:{n}" for n in range(len(rows))
+    )
     assert assets["asset_uid"].is_unique().all()
     assert assets["name"].null_count() == 0
     shuffled = list(rows)

@@ -2,10 +2,10 @@
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.field_mapping.units import FACTORS, read_numbers
+from services.field_mapping.units import FACTORS, read_numbers, spell_out_memory_units
 
 
 def values(cells: list[str | None], canonical: str, unit: str | None = None) -> list[float | None]:
@@ -19,7 +19,8 @@ def reason(cell: str, canonical: str) -> str | None:
 @pytest.mark.parametrize(
     ("cell", "gigabytes"),
     [
-        ("16 GB", 16), ("16GB", 16), ("16 GiB", 16), ("16384 MB", 16), ("16384MiB", 16), ("1.5 TB", 1536), ("1,5 TB", 1536),
+        ("16 GB", 16), ("16GB", 16), ("16 GiB", 16), ("16384 MB", 16), ("16384MiB", 16), ("1.5 TB", 1536),
+        ("1,5 TB", 1536),
         ("1 PB", 1048576), ("1048576 KB", 1), ("1073741824 bytes", 1), ("16 Go", 16), ("16 gigabytes", 16), ("16g", 16),
     ],
 )  # fmt: skip
@@ -103,6 +104,7 @@ def test_a_column_unit_of_something_else_is_an_error() -> None:
         values(["1"], "GB", "MHz")
 
 
+@settings(deadline=None, max_examples=60)
 @given(st.floats(0.001, 1e9), st.sampled_from([(c, unit) for c, units in FACTORS.items() for unit in units]))
 def test_a_number_comes_back_from_every_unit(amount: float, unit: tuple[str, str]) -> None:
     canonical, name = unit
@@ -112,6 +114,7 @@ def test_a_number_comes_back_from_every_unit(amount: float, unit: tuple[str, str
     assert values([written], canonical, name) == [pytest.approx(amount, rel=1e-6, abs=1e-6)]
 
 
+@settings(deadline=None, max_examples=60)
 @given(st.lists(st.integers(-(10**9), 10**9), min_size=1))
 def test_whole_numbers_read_the_same_plain_and_grouped(numbers: list[int]) -> None:
     plain = values([str(number) for number in numbers], "GB")
@@ -119,9 +122,26 @@ def test_whole_numbers_read_the_same_plain_and_grouped(numbers: list[int]) -> No
     assert plain == grouped == numbers
 
 
+@settings(deadline=None, max_examples=60)
 @given(st.lists(st.text(max_size=12)))
 def test_any_text_gives_a_finite_number_or_a_reason(cells: list[str]) -> None:
     read = read_numbers(pl.Series(cells, dtype=pl.String), "GB")
     assert read.height == len(cells)
     assert (read["value"].is_null() == read["reason"].is_not_null()).all()
     assert read["value"].is_finite().all()
+
+
+@pytest.mark.parametrize(
+    ("cells", "unit", "spelled"),
+    [
+        (["16", "16384", None, "32 GB"], None, ["16", "16384 MB", None, "32 GB"]),
+        (["4096", "8", "65536"], "MB", ["4096", "8 GB", "65536"]),
+        (["4096", "8192"], "MB", ["4096", "8192"]),
+        (["1024", "2048"], "GB", ["1024", "2048"]),
+        (["8", "16384"], "bytes", ["8", "16384"]),
+    ],
+)
+def test_bare_numbers_of_two_memory_units_in_one_column_are_told_apart_by_their_size(
+    cells: list[str | None], unit: str | None, spelled: list[str | None]
+) -> None:
+    assert spell_out_memory_units(pl.Series(cells, dtype=pl.String), unit)[0].to_list() == spelled
