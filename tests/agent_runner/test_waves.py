@@ -93,6 +93,12 @@ def test_a_pilot_of_production_systems_is_said_to_be_second_best() -> None:
     assert "no group is small and known to be" in result.waves[0].reason
 
 
+def test_a_second_best_pilot_is_filled_with_uncritical_systems_of_low_risk() -> None:
+    owners = [application(name, 4) for name in ("A", "B", "C", "D")]
+    result = plan(owners, risks={"A": 0.3, "B": 0.4, "C": 0.5, "D": 0.9}, limits=WaveLimits(pilot_assets=9))
+    assert result.waves[0].application_names == ["A", "B"]
+
+
 def test_there_is_no_pilot_when_every_group_is_too_large_for_one() -> None:
     result = plan([application("A", 20), application("B", 30)], limits=WaveLimits(pilot_assets=15))
     assert [wave.name for wave in result.waves] == ["Wave 1"]

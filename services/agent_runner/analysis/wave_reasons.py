@@ -25,6 +25,11 @@ class Workload:
     hub_neighbours: int
 
     @property
+    def is_simple(self) -> bool:
+        """Whether it needs no rebuilding and is not known to be critical."""
+        return self.strategy != "refactor" and (self.criticality_level or 0) < HIGH
+
+    @property
     def is_safe(self) -> bool:
         """Whether it is known to be neither in staging, recovery or production, and not known to be critical."""
         return (
@@ -72,7 +77,7 @@ def _pilot_reason(content: str, members: Sequence[Workload], risk: float) -> str
         return f"{content}, {safety}, at a risk of {risk:.2f}: it proves the way while mistakes cost little."
     return (
         f"{content}, at a risk of {risk:.2f}: no group is small and known to be neither productive nor critical, so "
-        "the least risky small one goes first. Consider a test system in its place."
+        "the least risky small ones go first. Consider test systems in their place."
     )
 
 

@@ -136,22 +136,24 @@ def _draft_order(draft: _Draft) -> tuple[float, str, str]:
 
 
 def _pilot(groups: list[_Group], limits: WaveLimits) -> list[_Group]:
-    """The groups of the pilot: of those that suit, the least risky that fit; else the least risky one of all."""
+    """The groups of the pilot: those that suit, the least risky first, as many as fit.
+
+    Where none suits, the next best are productive ones that are not critical, and then the least risky one of all.
+    """
     most = min(limits.pilot_assets, limits.max_assets)
     small = [group for group in groups if not group.has_hub and group.size <= most]
-    pilot: list[_Group] = []
-    for group in small:
-        if (
-            group.risk <= PILOT_RISK
-            and all(map(_suits_pilot, group.members))
-            and sum(chosen.size for chosen in pilot) + group.size <= most
-        ):
-            pilot.append(group)
-    return pilot or small[:1]
+    suits = [group for group in small if group.risk <= PILOT_RISK and all(member.is_simple for member in group.members)]
+    safe = [group for group in suits if all(member.is_safe for member in group.members)]
+    return _fitting(safe, most) or _fitting(suits, most) or small[:1]
 
 
-def _suits_pilot(workload: Workload) -> bool:
-    return workload.is_safe and workload.strategy != "refactor"
+def _fitting(groups: list[_Group], most: int) -> list[_Group]:
+    """Groups in the order given, leaving out those for which there is no room any more."""
+    chosen: list[_Group] = []
+    for group in groups:
+        if sum(other.size for other in chosen) + group.size <= most:
+            chosen.append(group)
+    return chosen
 
 
 def _pack(groups: list[_Group], most: int) -> list[tuple[_Group, ...]]:
