@@ -58,7 +58,7 @@ class Participant:
 
     def sent(self) -> list[type[Event]]:
         """Every event it may send: its handlers', its own, and the chassis' reports of work and dead letters."""
-        found = {*self.service.emitted(), *self.sends, EventDeadLettered}
+        found: set[type[Event]] = {*self.service.emitted(), *self.sends, EventDeadLettered}
         if any(handler.long for handler in self.service.handlers):
             found.add(WorkProgressed)
         return sorted(found, key=lambda event: event.type_name)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from contracts.report import Report
     from contracts.rest import FlowDetail
     from services.chassis.settings import Settings
+    from services.cli.demo_progress import DemoProgress
     from services.cli.rest_client import RestClient
 
 BUNDLED_EXPORT = Path(__file__).resolve().parents[2] / "deploy" / "demo" / "export"
@@ -38,6 +39,7 @@ def demo(
     as_json: bool = False,
 ) -> None:
     """Take a demo export, or your files, from import to wave plan and report."""
+    from services.cli.demo_progress import DemoProgress
     from services.cli.rest_client import api_key_file, connect, read_settings
 
     begun = time.monotonic()
@@ -58,8 +60,14 @@ def demo(
         err.print(f"[green]✓[/] The platform runs on {platform.url} [dim](logs: {log_file})[/]", soft_wrap=True)
         key = api_key_file(settings).read_text(encoding="utf-8").strip()
         client = stack.enter_context(connect(platform.url, key, None, None))
-        flows = _run(client, chosen, data_dir)
+        progress = DemoProgress(data_dir / "demo.json", chosen)
+        try:
+            flows = _run(client, chosen, progress)
+        except KeyboardInterrupt:
+            err.print("\n[yellow]Interrupted.[/] Run the demo again, and it goes on where it stopped.")
+            raise
         found = _download(client, flows[-1], report)
+        progress.ended()
         if as_json:
             print_json(
                 {
@@ -112,12 +120,10 @@ def _logs_in(data_dir: Path, settings: "Settings") -> Iterator[Path]:
             handler.setStream(before or sys.stderr)
 
 
-def _run(client: "RestClient", files: list[Path], data_dir: Path) -> "list[FlowDetail]":
-    from services.cli.demo_progress import DemoProgress
+def _run(client: "RestClient", files: list[Path], progress: "DemoProgress") -> "list[FlowDetail]":
     from services.cli.following import follow, raise_for_failed
     from services.cli.import_command import start_discovery, upload
 
-    progress = DemoProgress(data_dir / "demo.json", files)
     flow_id = progress.unfinished_flow(client)
     if flow_id is None:
         imports = upload(client, files)
@@ -131,7 +137,8 @@ def _run(client: "RestClient", files: list[Path], data_dir: Path) -> "list[FlowD
             soft_wrap=True,
         )
     flows = follow(client, flow_id, expected=3, decide=lambda flow: _approve(client, flow))
-    progress.ended()
+    if any(flow.status != "completed" for flow in flows):
+        progress.ended()
     raise_for_failed(flows)
     return flows
 

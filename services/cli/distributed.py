@@ -39,8 +39,8 @@ async def run_distributed(settings: Settings, *, as_json: bool) -> None:
             await asyncio.wait({ready, stopped}, return_when=asyncio.FIRST_COMPLETED)
             if ready.done():
                 await ready
-                _say(f"Processes: {', '.join(f'{child.name} {child.pid}' for child in children)}")
-                announce(f"http://{_reachable(settings.host)}:{gateway_port}", settings, as_json=as_json)
+                url = f"http://{_reachable(settings.host)}:{gateway_port}"
+                announce(url, settings, as_json=as_json, processes={child.name: child.pid for child in children})
                 await stopped
             ready.cancel()
             _say("Stopping …")

@@ -13,8 +13,13 @@ from contracts.discovery import ColumnMapping, TableMapping
 from contracts.flows import PhaseStatus
 from contracts.planning import Wave
 from contracts.rest import ApprovalView, FlowDetail, FlowView
-from services.cli.terminal import out
+from services.cli.terminal import out, program
 from services.cli.wording import count, moment, percent, summary_of, table_name, took, words
+
+# Columns that a terminal needs for the tables with everything in them.
+WIDE = 100
+# More waves than this are for the report and not for a terminal.
+MOST_WAVES = 20
 
 _COLOURS = {"completed": "green", "running": "cyan", "waiting": "yellow", "failed": "red", "cancelled": "red"}
 _MARKS: dict[PhaseStatus, str] = {
@@ -35,13 +40,16 @@ def new_table(*columns: str, title: str | None = None) -> Table:
 
 def flow_table(flows: Iterable[FlowView]) -> Table:
     """Flows, one a row."""
-    table = new_table("Flow", "Type", "Status", "Phase", "Started", "Waits for")
-    table.columns[0].no_wrap = True
+    wide = out.width >= WIDE
+    table = new_table("Flow", "Type", "Status", *(["Started"] if wide else []), "Phase")
+    for column in table.columns[:-1]:
+        column.no_wrap = True
     for flow in flows:
         status = f"[{_COLOURS[flow.status]}]{flow.status}[/]"
-        phase = words(flow.current_phase) if flow.current_phase else ""
-        waits = flow.problem.detail if flow.problem else flow.waits_for or ""
-        table.add_row(str(flow.flow_id), flow.flow_type, status, phase, moment(flow.created_at), escape(waits))
+        about = flow.problem.detail if flow.problem else flow.waits_for
+        phase = ": ".join(escape(part) for part in (words(flow.current_phase or ""), about or "") if part)
+        started = [moment(flow.created_at)] if wide else []
+        table.add_row(str(flow.flow_id), flow.flow_type, status, *started, phase)
     return table
 
 
@@ -73,8 +81,8 @@ def say_what_waits(flows: list[FlowDetail]) -> None:
     waiting = [flow for flow in flows if flow.pending_approval_ids]
     for flow in waiting:
         out.print(f"[yellow]⏸[/] The {words(flow.flow_type)} waits for a decision: {escape(flow.waits_for or '')}")
-        out.print(f"  Look at it:  modernize flows approve {flow.flow_id} --show", soft_wrap=True)
-        out.print(f"  Approve it:  modernize flows approve {flow.flow_id}", soft_wrap=True)
+        out.print(f"  Look at it:  {program()} flows approve {flow.flow_id} --show", soft_wrap=True)
+        out.print(f"  Approve it:  {program()} flows approve {flow.flow_id}", soft_wrap=True)
     if not waiting:
         names = ", ".join(words(flow.flow_type) for flow in flows)
         out.print(f"[green]✓[/] Completed: {names}.")
@@ -136,8 +144,12 @@ def _waves(details: dict[str, Any]) -> RenderableType:
     table = new_table("Wave", "Name", "Applications", "Assets", "Move groups", "Risk")
     for column in table.columns[2:]:
         column.justify = "right"
-    for wave in waves:
+    for wave in waves[:MOST_WAVES]:
         figures = (str(len(wave.application_ids)), str(wave.asset_count), str(wave.move_groups), f"{wave.risk:.2f}")
         table.add_row(str(wave.number), Text(wave.name), *figures)
+    lines: list[RenderableType] = [table]
+    if more := waves[MOST_WAVES:]:
+        rest = count(sum(wave.asset_count for wave in more), "asset")
+        lines.append(f"[dim]… and {count(len(more), 'more wave')} with {rest}.[/]")
     stay = ", ".join(f"{words(treatment)} {number}" for treatment, number in details["unplanned"].items())
-    return Group(table, f"In no wave: {stay}" if stay else "Every application is in a wave.")
+    return Group(*lines, f"In no wave: {stay}" if stay else "Every application is in a wave.")

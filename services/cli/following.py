@@ -17,6 +17,8 @@ ENDED = {"completed", "failed", "cancelled"}
 LOOK_SECONDS = 0.3
 # How long after a flow's end another may still appear that it started, where it is not known whether one will.
 AFTERMATH_SECONDS = 3.0
+# How long a flow that is to follow may take to appear before something is wrong.
+APPEAR_SECONDS = 60.0
 
 Decide = Callable[[FlowDetail], None]
 
@@ -83,7 +85,7 @@ class FlowDisplay:
         if key not in self._tasks:
             self._tasks[key] = self._progress.add_task(f"{words(phase.name):<22}", total=None, note="")
         current = flow.progress if flow.current_phase == phase.name else None
-        note = current.message if current else flow.waits_for or ""
+        note = current.message if current else ""
         if phase.status == "waiting":
             note = f"waits for {flow.waits_for}" if flow.waits_for else "waits for a person"
         self._progress.update(
@@ -141,8 +143,15 @@ def _with_next_flows(client: RestClient, flow: FlowDetail, *, wait_for_them: boo
     """The flow once the flows that it starts are known: they appear a moment after its end."""
     begun = time.monotonic()
     while not flow.next_flow_ids:
-        if not wait_for_them and time.monotonic() - begun > AFTERMATH_SECONDS:
+        waited = time.monotonic() - begun
+        if not wait_for_them and waited > AFTERMATH_SECONDS:
             break
+        if waited > APPEAR_SECONDS:
+            raise CommandFailed(
+                f"The {words(flow.flow_type)} {flow.flow_id} ended well, but the flow that follows it has not appeared "
+                f"for {APPEAR_SECONDS:.0f} s. Look at `modernize dead-letters list`, and whether all services run.",
+                code="next_flow_missing",
+            )
         time.sleep(LOOK_SECONDS)
         flow = client.get(f"/flows/{flow.flow_id}", FlowDetail)
     return flow

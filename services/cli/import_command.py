@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from services.cli.command import connected
-from services.cli.terminal import err, out, print_json
+from services.cli.terminal import err, out, print_json, program
 from services.cli.wording import size
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def import_files(
         say_what_waits(flows)
         return
     out.print(f"[green]✓[/] The discovery [bold]{flows[0].flow_id}[/] has started.")
-    out.print(f"  Follow it: modernize flows watch {flows[0].flow_id}", soft_wrap=True)
+    out.print(f"  Follow it: {program()} flows watch {flows[0].flow_id}", soft_wrap=True)
 
 
 def upload(client: "RestClient", files: list[Path]) -> "list[ImportView]":

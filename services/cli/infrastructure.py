@@ -56,7 +56,7 @@ async def _postgres(settings: Settings, stack: contextlib.AsyncExitStack, say: S
 
 async def _rabbitmq(settings: Settings, stack: contextlib.AsyncExitStack, say: Say) -> str:
     if await asyncio.to_thread(speaks_amqp, 5672):
-        if await _lets_us_in(DEFAULT_RABBITMQ):
+        if await _lets_us_in(DEFAULT_RABBITMQ, settings.bus_prefix):
             say("RabbitMQ: the one on 127.0.0.1:5672")
             return DEFAULT_RABBITMQ
         say("A RabbitMQ answers on 127.0.0.1:5672 but does not let guest in; it is left alone.")
@@ -74,8 +74,8 @@ async def _rabbitmq(settings: Settings, stack: contextlib.AsyncExitStack, say: S
     return address
 
 
-async def _lets_us_in(url: str) -> bool:
-    bus = RabbitBus(url)
+async def _lets_us_in(url: str, prefix: str) -> bool:
+    bus = RabbitBus(url, prefix)
     try:
         async with asyncio.timeout(PROBE_SECONDS):
             await bus.start([])

@@ -108,7 +108,7 @@ def main(name: str) -> int:
         (ROOT / path).parent.mkdir(parents=True, exist_ok=True)
         (ROOT / path).write_text(text, encoding="utf-8")
         print(f"wrote {path}")
-    print(f'Now add {name} to the list in services/cli/service_list.py and to docker-compose.yml, then run:')
+    print(f"Now add {name} to the list in services/cli/service_list.py and to docker-compose.yml, then run:")
     print(f'  just migration {name} "initial tables" && just schemas && just test tests/{name}')
     return 0
 

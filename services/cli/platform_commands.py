@@ -9,9 +9,11 @@ import typer
 
 from services.cli.command import command
 from services.cli.service_list import ServiceName
-from services.cli.terminal import err, out, print_json
+from services.cli.terminal import err, out, print_json, program
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from services.chassis.settings import Settings
 
 
@@ -102,17 +104,22 @@ def stop_signal() -> asyncio.Event:
     return stop
 
 
-def announce(url: str, settings: "Settings", *, as_json: bool) -> None:
-    """Say where the platform answers and where its key lies."""
+def announce(
+    url: str, settings: "Settings", *, as_json: bool, processes: "Mapping[str, int | None] | None" = None
+) -> None:
+    """Say where the platform answers, where its key lies, and which processes of services there are."""
     from services.cli.rest_client import api_key_file
 
     key_file = None if settings.api_key else str(api_key_file(settings))
     if as_json:
-        print_json({"url": url, "docs": f"{url}/docs", "api_key_file": key_file})
+        print_json({"url": url, "docs": f"{url}/docs", "api_key_file": key_file, "processes": dict(processes or {})})
         return
     key = f"in {key_file}" if key_file else "the one in MODERNIZE_API_KEY"
     out.print(f"[green]✓[/] The platform is ready on [bold]{url}[/].", soft_wrap=True)
     out.print(f"  REST documentation  {url}/docs", soft_wrap=True)
     out.print(f"  API key             {key} (header X-API-Key)", soft_wrap=True)
-    out.print("  Try                 modernize import FILE --watch")
+    if processes:
+        listed = ", ".join(f"{name} {pid}" for name, pid in processes.items())
+        out.print(f"  Processes           {listed}", soft_wrap=True)
+    out.print(f"  Try                 {program()} import FILE --watch", soft_wrap=True)
     out.print("  Stop                Ctrl-C")

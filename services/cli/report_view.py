@@ -12,7 +12,7 @@ from rich.text import Text
 from contracts.catalog import CATALOG
 from contracts.discovery import ColumnMapping, QualityReport, TableMapping
 from contracts.report import Count, Finding, Report, Treatment, WaveSummary
-from services.cli.flow_views import new_table
+from services.cli.flow_views import MOST_WAVES, WIDE, new_table
 from services.cli.terminal import out
 from services.cli.wording import count, percent, table_name, words
 
@@ -51,6 +51,9 @@ def show_report(report: Report) -> None:
     out.print()
     out.rule("[bold]In which order[/]", align="left")
     out.print(_waves(report.waves))
+    if more := report.waves[MOST_WAVES:]:
+        rest = count(sum(wave.assets for wave in more), "asset")
+        out.print(f"[dim]… and {count(len(more), 'more wave')} with {rest} in the report.[/]")
     if report.unplanned:
         stay = ", ".join(f"{number} to {words(treatment)}" for treatment, number in report.unplanned.items())
         out.print(f"In no wave: {stay}.")
@@ -96,7 +99,7 @@ def _show_mapping(mapping: TableMapping) -> None:
     name = escape(table_name(mapping.file_name, mapping.sheet))
     sure = f", average confidence {percent(average)}" if mapped else ""
     out.print(f"[bold]{name}[/]  {len(mapped)} of {count(len(mapping.columns), 'column')} mapped{sure}")
-    half = -(-len(mapped) // 2) if out.width >= 100 else len(mapped)
+    half = -(-len(mapped) // 2) if out.width >= WIDE else len(mapped)
     grid = Table.grid(padding=(0, 3))
     for left, right in zip(mapped[:half], [*mapped[half:], *[None] * half], strict=False):
         grid.add_row(*_cells(left), *(_cells(right) if right else ()))
@@ -113,33 +116,35 @@ def _cells(column: ColumnMapping) -> tuple[Text, Text, str]:
 
 
 def _treatments(treatments: Sequence[Treatment], applications: int) -> Table:
-    table = new_table("Treatment", "Applications", "", "Assets", "Confidence", "For example")
+    wide = out.width >= WIDE
+    columns = ("Treatment", "Applications", "", "Assets", "Confidence")
+    table = new_table(*columns, *(["For example"] if wide else []))
     for number in (1, 3, 4):
         table.columns[number].justify = "right"
     for treatment in treatments:
         if not treatment.applications:
             continue
         bar = "█" * max(1, round(BAR_CELLS * treatment.applications / max(applications, 1)))
-        example = treatment.examples[0] if treatment.examples else None
-        why = Text(example.reason if example else "")
+        why = [Text(example.reason) for example in treatment.examples[:1]] if wide else []
         figures = (f"[cyan]{bar}[/]", f"{treatment.assets:,}", percent(treatment.average_confidence))
-        table.add_row(treatment.strategy, f"{treatment.applications:,}", *figures, why)
+        table.add_row(treatment.strategy, f"{treatment.applications:,}", *figures, *why)
     return table
 
 
 def _waves(waves: Sequence[WaveSummary]) -> Table:
-    table = new_table(
-        "Wave", "Name", "Applications", "Assets", "Storage", "Risk", "", "Treatments", "Largest applications"
-    )
+    wide = out.width >= WIDE
+    columns = ("Wave", "Name", "Apps", "Assets", "Storage", "Risk", "", "Treatments")
+    table = new_table(*columns, *(["Largest applications"] if wide else []))
     for number in (0, 2, 3, 4, 5):
         table.columns[number].justify = "right"
-    for wave in waves:
+    for wave in waves[:MOST_WAVES]:
         storage = f"{wave.storage_gb / 1024:,.1f} TB" if wave.storage_gb >= 1024 else f"{wave.storage_gb:,.0f} GB"
         colour = "green" if wave.risk < 0.4 else "yellow" if wave.risk < 0.7 else "red"
         risk = (f"{wave.risk:.2f}", f"[{colour}]{'█' * max(1, round(RISK_CELLS * wave.risk))}[/]")
         treatments = ", ".join(f"{number} {words(strategy)}" for strategy, number in wave.strategies.items() if number)
         row = (f"{wave.applications:,}", f"{wave.assets:,}", storage, *risk, treatments)
-        table.add_row(str(wave.number), Text(wave.name), *row, Text(", ".join(wave.examples[:EXAMPLES])))
+        largest = [Text(", ".join(wave.examples[:EXAMPLES]))] if wide else []
+        table.add_row(str(wave.number), Text(wave.name), *row, *largest)
     return table
 
 

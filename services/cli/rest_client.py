@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 from uuid import UUID
 
 import httpx2
@@ -66,9 +67,20 @@ def connect(
     headers = {"X-API-Key": find_api_key(api_key)}
     if client_account is not None:
         headers |= {"X-Client-Account-Id": str(client_account), "X-Engagement-Id": str(engagement)}
+    if urlsplit(url).scheme not in {"http", "https"}:
+        raise bad_address(url)
     # The gateway is addressed directly: a proxy from the environment would get the key.
-    with httpx2.Client(base_url=f"{url.rstrip('/')}/api/v1", headers=headers, timeout=TIMEOUT, trust_env=False) as http:
+    try:
+        http = httpx2.Client(base_url=f"{url.rstrip('/')}/api/v1", headers=headers, timeout=TIMEOUT, trust_env=False)
+    except httpx2.InvalidURL as error:
+        raise bad_address(url) from error
+    with http:
         yield RestClient(http, url)
+
+
+def bad_address(url: str) -> CommandFailed:
+    """What is wrong with an address that is none."""
+    return CommandFailed(f"{url} is not an address. Use one such as http://127.0.0.1:8000.", code="bad_url")
 
 
 class RestClient:
@@ -134,7 +146,7 @@ class RestClient:
     def _request(self, method: str, path: str, **request: Any) -> httpx2.Response:
         try:
             response = self._http.request(method, path, **request)
-        except (httpx2.TransportError, httpx2.InvalidURL) as error:
+        except httpx2.TransportError as error:
             raise self._no_answer(error) from error
         if response.is_error:
             raise refusal(response)
@@ -149,10 +161,6 @@ class RestClient:
             return CommandFailed(
                 f"Nothing answers on {self.url}: start the platform with `./justw up`, or name another with --url.",
                 code="no_gateway",
-            )
-        if isinstance(error, httpx2.InvalidURL | httpx2.UnsupportedProtocol):
-            return CommandFailed(
-                f"{self.url} is not an address. Use one such as http://127.0.0.1:8000.", code="bad_url"
             )
         return CommandFailed(
             f"The connection to {self.url} broke off ({type(error).__name__}). Whether the request took effect is not "

@@ -46,7 +46,13 @@ class Child:
                 stdout=asyncio.subprocess.DEVNULL,
                 start_new_session=True,
             )
+            if self._stopping:
+                self._process.terminate()
             await self._process.wait()
+            if self._process.stdin is not None:
+                self._process.stdin.close()
+                with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                    await self._process.stdin.wait_closed()
             if self._stopping:
                 return
             lived = time.monotonic() - begun
@@ -81,7 +87,9 @@ async def supervised(children: list[Child]) -> AsyncIterator[None]:
         yield
     finally:
         await asyncio.gather(*(child.stop() for child in children))
-        for task in tasks:
+        # Those that wait to start a child again have nothing to wait for.
+        _, waiting = await asyncio.wait(tasks, timeout=1)
+        for task in waiting:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 

@@ -1,7 +1,9 @@
 """What every command says and how: results on standard output, everything about the way there on standard error."""
 
 import json
+import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from rich.console import Console
@@ -59,6 +61,8 @@ def print_models(name: str, models: "list[Any] | BaseModel") -> None:
     print_json({name: dumped})
 
 
-def ended(ok: bool) -> str:
-    """A mark for a line about something that ended."""
-    return "[green]✓[/]" if ok else "[red]✗[/]"
+def program() -> str:
+    """How to call this command again from the same folder, where its script may not be on the path."""
+    script = Path(sys.argv[0])
+    relative = os.path.relpath(script)
+    return relative if script.name == "modernize" and not relative.startswith("..") else "modernize"

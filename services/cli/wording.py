@@ -48,8 +48,8 @@ def summary_of(phase: Mapping[str, Any]) -> str:
             parts.append(f"{value:,} to {words(name.removeprefix(_NOT_MOVED))} and not moved")
         elif isinstance(value, int | float):
             shown = f"{value:,}" if isinstance(value, int) else f"{value:.2f}"
-            noun = words(name)
-            parts.append(f"{shown} {noun.removesuffix('s') if value == 1 else noun}")
+            nouns = words(name).split()
+            parts.append(" ".join([shown, *(noun.removesuffix("s") if value == 1 else noun for noun in nouns)]))
         elif value is not None:
             parts.append(f"{words(name)}: {value}")
     return ", ".join(parts)

@@ -1,0 +1,130 @@
+"""Commands without a platform: help, bad usage, the server away, and `map`."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from services.cli.main import app
+
+run = CliRunner().invoke
+
+NOBODY = "http://127.0.0.1:9"
+FLOW = "00000000-0000-0000-0000-000000000001"
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["demo", "up", "import", "map", "service", "migrate", "flows list", "flows show", "flows watch", "flows approve",
+     "dead-letters list", "dead-letters show", "dead-letters replay", "dead-letters drop", "audit verify"],
+)  # fmt: skip
+def test_every_command_has_help_and_json(command: str) -> None:
+    shown = run(app, [*command.split(), "--help"], env={"COLUMNS": "150"})
+    assert shown.exit_code == 0
+    assert "--json" in shown.output
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["flows", "list"],
+        ["flows", "show", FLOW],
+        ["flows", "watch", FLOW],
+        ["flows", "approve", FLOW],
+        ["dead-letters", "list"],
+        ["dead-letters", "show", FLOW],
+        ["dead-letters", "replay", FLOW],
+        ["dead-letters", "drop", FLOW],
+        ["audit", "verify"],
+    ],
+)
+def test_a_platform_that_is_away_is_told_with_what_to_do(arguments: list[str]) -> None:
+    failed = run(app, [*arguments, "--url", NOBODY, "--api-key", "k", "--json"])
+    assert failed.exit_code == 1
+    problem = json.loads(failed.stderr)["problem"]
+    assert problem["code"] == "no_gateway"
+    assert problem["detail"].startswith(f"Nothing answers on {NOBODY}: start the platform with `./justw up`")
+
+
+def test_an_import_to_a_platform_that_is_away_fails(inventory: Path) -> None:
+    failed = run(app, ["import", str(inventory), "--url", NOBODY, "--api-key", "k"])
+    assert failed.exit_code == 1
+    assert "Nothing answers" in failed.stderr
+
+
+@pytest.mark.parametrize("url", ["127.0.0.1:8000", "ftp://host", "http://host:port"])
+def test_what_is_no_address_is_told(url: str) -> None:
+    failed = run(app, ["flows", "list", "--url", url, "--api-key", "k"])
+    assert failed.exit_code == 1
+    assert "is not an address" in " ".join(failed.stderr.split())
+
+
+def test_without_a_key_it_says_where_one_comes_from() -> None:
+    failed = run(app, ["flows", "list"])
+    assert failed.exit_code == 1
+    assert "./justw up" in failed.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["import"],
+        ["import", "no-such-file.csv"],
+        ["map", "no-such-file.csv"],
+        ["demo", "no-such-file.csv"],
+        ["up", "sideways"],
+        ["service", "billing"],
+        ["flows", "show", "not-an-id"],
+        ["flows", "list", "--status", "asleep"],
+        ["flows", "approve", FLOW, "--reject", "--edit", "a=b"],
+        ["nonsense"],
+    ],
+)
+def test_bad_usage_is_exit_code_2(arguments: list[str]) -> None:
+    given = [*arguments, *(["--api-key", "k"] if arguments[0] == "flows" else [])]
+    assert run(app, given).exit_code == 2
+
+
+@pytest.mark.parametrize("name", ["gateway", "audit"])
+def test_a_service_alone_says_which_setting_it_lacks(name: str) -> None:
+    failed = run(app, ["service", name])
+    assert failed.exit_code == 1
+    assert "MODERNIZE_DATABASE_URL is not set" in failed.stderr
+
+
+def test_migrate_without_a_database_says_so() -> None:
+    failed = run(app, ["migrate"])
+    assert failed.exit_code == 1
+    assert "There is no database to migrate" in failed.stderr
+
+
+def test_a_setting_that_is_wrong_is_named() -> None:
+    failed = run(app, ["service", "audit"], env={"MODERNIZE_PORT": "99999"})
+    assert failed.exit_code == 1
+    assert "MODERNIZE_PORT cannot be used" in failed.stderr
+
+
+def test_map_proposes_a_field_for_every_column(inventory: Path) -> None:
+    mapped = run(app, ["map", str(inventory), "--json"])
+    assert mapped.exit_code == 0
+    (table,) = json.loads(mapped.stdout)["tables"]
+    fields = {column["column"]: column["field"] for column in table["columns"]}
+    assert fields["Server Name"] == "hostname"
+    assert fields["RAM (GB)"] == "memory_gb"
+    assert len(fields) == 9
+
+
+def test_map_shows_people_a_table(inventory: Path) -> None:
+    mapped = run(app, ["map", str(inventory)])
+    assert mapped.exit_code == 0
+    assert "hostname" in mapped.stdout
+    assert "9 columns" in mapped.stdout
+
+
+def test_map_says_what_is_wrong_with_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "picture.csv"
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 4)
+    failed = run(app, ["map", str(path), "--json"])
+    assert failed.exit_code == 1
+    assert json.loads(failed.stderr)["problem"]["file_name"] == "picture.csv"
