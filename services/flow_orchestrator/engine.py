@@ -79,7 +79,7 @@ def _begin_phase(state: FlowState, phase: Phase, now: datetime, note: str, befor
             "status": "running",
             "current_phase": phase.name,
             "task_id": None,
-            "waits_for": phase.awaits.type_name,
+            "waits_for": f"{phase.name.replace('_', ' ')} to finish",
             "waits_until": now + patience,
         }
     )

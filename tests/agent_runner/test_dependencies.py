@@ -57,6 +57,21 @@ def test_a_listed_name_with_a_comma_is_not_split() -> None:
     assert list(found) == ["Foo, Inc."]
 
 
+def test_hosts_of_virtual_machines_are_one_platform_together() -> None:
+    found = by_name(
+        analyse(
+            assets(
+                {"name": "esx1", "operating_system": "VMware ESXi 8.0"},
+                {"name": "esx2", "asset_type": "host"},
+                {"name": "esx3", "asset_type": "host", "application_name": "Lab"},
+                {"name": "web1", "operating_system": "Ubuntu 22.04", "application_name": "Shop"},
+            )
+        )
+    )
+    assert sorted(found) == ["Lab", "Shop", "Virtualization platform"]
+    assert found["Virtualization platform"]["asset_uids"] == ["asset-esx1", "asset-esx2"]
+
+
 def test_an_asset_of_no_application_forms_one_of_its_own_name() -> None:
     found = by_name(analyse(assets({"name": "db7", "application_name": "n/a"})))
     assert list(found) == ["db7"]

@@ -1,9 +1,11 @@
 """Which applications there are and which assets they have, by the application list and the assets' own column."""
 
+from itertools import starmap
 from uuid import UUID, uuid5
 
 import polars as pl
 
+from services.agent_runner.analysis.operating_systems import identify
 from services.agent_runner.analysis.scales import (
     criticality_level,
     environment_rank,
@@ -15,6 +17,8 @@ from services.agent_runner.analysis.scales import (
 # An asset named for more applications than this is a platform that they share (a database cluster, a web farm): it is
 # an application of its own that they depend on, or it would weld all of them together.
 SHARED_PLATFORM_APPLICATIONS = 10
+# Hosts of virtual machines belong to no business application; together they are one, switched off when all have moved.
+VIRTUALIZATION_PLATFORM = "Virtualization platform"
 _NOT_A_NAME = [
     "",
     "-",
@@ -71,7 +75,7 @@ def attach_assets(assets: pl.DataFrame, application_list: pl.DataFrame, list_ass
     platforms = named.group_by("asset_uid").agg(pl.col("name").sort().alias("platform_of"))
     platforms = platforms.filter(pl.col("platform_of").list.len() > SHARED_PLATFORM_APPLICATIONS)
     own = (
-        assets.select("asset_uid", pl.col("name").fill_null(pl.col("asset_uid")).str.strip_chars())
+        assets.select("asset_uid", _own_name(assets))
         .join(named.join(platforms, on="asset_uid", how="anti"), on="asset_uid", how="anti")
         .join(platforms, on="asset_uid", how="left")
         .with_columns(folded(pl.col("name")).alias("key"))
@@ -81,6 +85,15 @@ def attach_assets(assets: pl.DataFrame, application_list: pl.DataFrame, list_ass
         [attached.with_columns(pl.lit(False).alias("inferred")), own.with_columns(pl.lit(True).alias("inferred"))],
         how="diagonal",
     ).select("asset_uid", "key", "name", "inferred", "platform_of")
+
+
+def _own_name(assets: pl.DataFrame) -> pl.Expr:
+    """What an application of an asset that belongs to none is called: after the asset, or all hosts together."""
+    systems = assets.select("operating_system", "os_version").iter_rows()
+    hosts = pl.Series([system is not None and system.family == "hypervisor" for system in starmap(identify, systems)])
+    is_host = pl.lit(hosts, dtype=pl.Boolean) | (pl.col("asset_type") == "host").fill_null(False)
+    name = pl.col("name").fill_null(pl.col("asset_uid")).str.strip_chars()
+    return pl.when(is_host).then(pl.lit(VIRTUALIZATION_PLATFORM)).otherwise(name).alias("name")
 
 
 def describe_applications(
