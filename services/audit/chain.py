@@ -69,8 +69,12 @@ class Verification:
     def finding(self, stored_seq: int, stored_head: str) -> Finding:
         """The result, given the newest sequence number and hash that the log claims to have."""
         broken = self._broken
-        if broken is None and (stored_seq, stored_head) != (self._seq, self._head):
+        if broken is None and self._seq < stored_seq:
             broken = (self._seq + 1, f"The log ends at entry {self._seq}, but {stored_seq} had been written.")
+        elif broken is None and self._seq > stored_seq:
+            broken = (stored_seq + 1, f"Entry {stored_seq + 1} was added: only {stored_seq} had been written.")
+        elif broken is None and self._head != stored_head:
+            broken = (stored_seq, f"Entry {stored_seq} is not the one that had been written last: its hash differs.")
         if broken is not None:
             return Finding(False, self._seq, self._head, broken[0], broken[1])
         return Finding(True, self._seq, self._head, None, f"All {self._seq} entries are as they were written.")

@@ -34,6 +34,7 @@ class Head(TenantRow, Tables):
     """The newest entry of a tenant's log; locking it gives the entries their order."""
 
     __tablename__ = "heads"
+    __table_args__ = ({"info": {"grants": "select, insert, update"}},)
 
     seq: Mapped[int] = mapped_column(BigInteger)
     hash: Mapped[str] = mapped_column(Text)

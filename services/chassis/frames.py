@@ -1,8 +1,10 @@
 """Many rows at once: to and from claim-check Parquet files, and into a table under row-level security."""
 
+import asyncio
 import io
 import tempfile
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
+from contextlib import aclosing
 from pathlib import Path
 
 import polars as pl
@@ -10,9 +12,11 @@ from sqlalchemy import Table, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.envelope import BlobRef, Tenant
+from services.chassis.tenancy import CLIENT_ACCOUNT, ENGAGEMENT
 from services.chassis.work import Job
 
 PARQUET = "application/vnd.apache.parquet"
+PIECE_ROWS = 5_000
 
 
 async def store_frame(job: Job, tenant: Tenant, kind: str, frame: pl.DataFrame) -> BlobRef:
@@ -30,34 +34,67 @@ async def load_frame(job: Job, tenant: Tenant, ref: BlobRef) -> pl.DataFrame:
         return await job.run(pl.read_parquet, path)
 
 
-async def insert_frame(session: AsyncSession, table: Table, frame: pl.DataFrame, upsert_on: Sequence[str] = ()) -> None:
-    """Insert every row of `frame`, whose columns are columns of `table`, in the session's tenant.
+async def insert_frames(
+    session: AsyncSession, table: Table, frames: Iterable[pl.DataFrame], upsert_on: Sequence[str] = ()
+) -> None:
+    """Insert every row of `frames`, whose columns are alike and columns of `table`, in the session's tenant.
 
-    Rows that are there by the key `upsert_on` are updated. Postgres refuses COPY into a table with row-level security,
-    so the rows pass through a temporary one.
+    Rows that are there by the key `upsert_on` are updated. The next frame is taken in a thread while the server works
+    on the one before, so frames may be computed when they are asked for. Frames of about `PIECE_ROWS` rows keep both
+    sides in their caches; rows in the order of their key are the fastest. Postgres refuses COPY into a table with
+    row-level security, so the rows pass through a temporary one.
     """
-    columns = ", ".join(f'"{name}"' for name in frame.columns)
-    staging = f"staging_{table.name}"
-    await session.execute(
-        text(f"create temporary table {staging} on commit drop as select {columns} from {table.fullname} with no data")
-    )
     connection = await (await session.connection()).get_raw_connection()
     assert connection.driver_connection is not None
-    rows = io.BytesIO()
-    frame.write_csv(rows, null_value="\\N", quote_style="non_numeric")
-    rows.seek(0)
-    await connection.driver_connection.copy_to_table(
-        staging, source=rows, columns=frame.columns, format="csv", header=True, null="\\N"
-    )
-    await session.execute(
-        text(
-            f"insert into {table.fullname} ({columns}) select {columns} from {staging}{_on_conflict(frame, upsert_on)}"
-        )
-    )
+    staging = f"staging_{table.name}"
+    insert = ""
+    async with aclosing(_prepared(iter(frames))) as pieces:
+        async for names, rows in pieces:
+            if not insert:
+                columns = ", ".join(f'"{name}"' for name in names)
+                await session.execute(text(f"drop table if exists pg_temp.{staging}"))
+                await session.execute(
+                    text(
+                        f"create temporary table {staging} on commit drop as"
+                        f" select {columns} from {table.fullname} with no data"
+                    )
+                )
+                # The tenant's columns would fill themselves, but at the price of reading the setting for each row.
+                insert = (
+                    f"insert into {table.fullname} (client_account_id, engagement_id, {columns})"
+                    f" select (select {CLIENT_ACCOUNT}), (select {ENGAGEMENT}), {columns} from {staging}"
+                    f"{_on_conflict(names, upsert_on)}"
+                )
+            await connection.driver_connection.copy_to_table(
+                staging, source=rows, columns=names, format="csv", header=True, null="\\N"
+            )
+            await session.execute(text(insert))
+            await session.execute(text(f"truncate {staging}"))
 
 
-def _on_conflict(frame: pl.DataFrame, upsert_on: Sequence[str]) -> str:
+async def _prepared(frames: Iterator[pl.DataFrame]) -> AsyncGenerator[tuple[list[str], io.BytesIO], None]:
+    """Column names and CSV of each frame, made ready one frame ahead."""
+
+    def prepare() -> tuple[list[str], io.BytesIO] | None:
+        frame = next(frames, None)
+        if frame is None:
+            return None
+        rows = io.BytesIO()
+        frame.write_csv(rows, null_value="\\N", quote_style="non_numeric")
+        rows.seek(0)
+        return frame.columns, rows
+
+    upcoming = asyncio.create_task(asyncio.to_thread(prepare))
+    try:
+        while (piece := await upcoming) is not None:
+            upcoming = asyncio.create_task(asyncio.to_thread(prepare))
+            yield piece
+    finally:
+        upcoming.cancel()
+
+
+def _on_conflict(names: Sequence[str], upsert_on: Sequence[str]) -> str:
     if not upsert_on:
         return ""
-    changes = ", ".join(f'"{name}" = excluded."{name}"' for name in frame.columns if name not in upsert_on)
+    changes = ", ".join(f'"{name}" = excluded."{name}"' for name in names if name not in upsert_on)
     return f" on conflict ({', '.join(upsert_on)}) do update set {changes}"

@@ -24,6 +24,8 @@ MESSAGE_EVENTS = 200
 MESSAGE_BYTES = 4 * 1024**2
 # A group whose message could not be sent waits this long and holds up no other.
 UNSENT_PAUSE = timedelta(seconds=1)
+# Between attempts to reach a database that is away.
+FAILURE_PAUSE_SECONDS = 1.0
 
 
 async def add_events(session: AsyncSession, metadata: ServiceMetaData, events: Sequence[Event]) -> None:
@@ -82,7 +84,7 @@ class Relay:
                     await self._lead()
             except Exception:
                 log.exception("outbox_relay_failed", detail="The outbox could not be moved; it will be tried again.")
-                await asyncio.sleep(1)
+                await asyncio.sleep(FAILURE_PAUSE_SECONDS)
 
     async def _lead(self) -> None:
         async with self._database.dispatch_engine.connect() as connection:

@@ -5,7 +5,7 @@ import csv
 import io
 import itertools
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NoReturn
@@ -137,6 +137,8 @@ def _layout_with(delimiter: str, head: str, complete: bool, skip: bool) -> _Layo
     header = find_header([[], *records[1:]] if skip else records)
     if header is None:
         return None
+    # With a wrong delimiter a quote in the middle of the text opens a cell, which swallows line after line.
+    header = replace(header, fit=header.fit * len(records) / max(lines))
     return _Layout(delimiter, header, lines[header.index], records[int(skip) : header.index])
 
 

@@ -1,5 +1,6 @@
 """Field mapping's work: read files, propose what their columns mean, build the clean inventory."""
 
+from collections.abc import Iterator, Sequence
 from uuid import uuid5
 
 import polars as pl
@@ -21,7 +22,7 @@ from contracts.discovery import (
 )
 from contracts.envelope import Tenant
 from services.chassis.errors import ExpectedFailure
-from services.chassis.frames import insert_frame, load_frame, store_frame
+from services.chassis.frames import PIECE_ROWS, insert_frames, load_frame, store_frame
 from services.chassis.service import Service
 from services.chassis.work import Job
 from services.field_mapping.inventory import MappingMismatch, SourceTable, build_inventory
@@ -113,21 +114,16 @@ async def make_inventory(event: InventoryRequested, job: Job) -> InventoryComple
         raise ExpectedFailure("mapping_mismatch", str(error)) from error
     del sources
     if inventory.assets.is_empty() and inventory.applications.is_empty():
-        raise ExpectedFailure(
-            "no_assets",
-            f"None of the {total:,} rows became an asset: all lack a host name, FQDN, serial number, UUID or id. "
-            "Check which column was mapped to the host name.",
-        )
+        raise _no_assets(event.tables, inventory.rejected_rows)
     blobs = {
         name: await store_frame(job, event.tenant, name, getattr(inventory, name))
         for name in ("assets", "applications", "connections", "rejected_rows", "cell_problems")
     }
-    rows = await job.run(asset_rows, inventory.assets, str(event.flow_id))
-    await job.progress(total, total, f"storing {rows.height:,} assets")
+    await job.progress(total, total, f"storing {inventory.assets.height:,} assets")
     session = await job.begin()
     assert isinstance(Asset.__table__, Table)
     key = ("client_account_id", "engagement_id", "asset_uid")
-    await insert_frame(session, Asset.__table__, rows, upsert_on=key)
+    await insert_frames(session, Asset.__table__, asset_rows(inventory.assets, str(event.flow_id)), upsert_on=key)
     await session.execute(delete(Mapping).where(Mapping.flow_id == event.flow_id))
     await session.execute(
         insert(Mapping),
@@ -152,9 +148,32 @@ async def make_inventory(event: InventoryRequested, job: Job) -> InventoryComple
     )
 
 
-def asset_rows(assets: pl.DataFrame, flow_id: str) -> pl.DataFrame:
-    """Assets as the table stores them: its own columns, and the other filled fields as JSON `attributes`."""
+def _no_assets(tables: Sequence[TableProfile], rejected: pl.DataFrame) -> ExpectedFailure:
+    """Why no row of these tables became an asset, with the first row that was rejected as the example."""
+    total = sum(table.row_count for table in tables)
+    if rejected.is_empty():
+        names = ", ".join(sorted({table.file_name for table in tables}))
+        detail = f"All {total:,} rows of {names} are connections. Import the list of servers that they connect, too."
+        return ExpectedFailure("no_assets", detail)
+    first = rejected.row(0, named=True)
+    return ExpectedFailure(
+        "no_assets",
+        f"None of the {total:,} rows became an asset. Row {first['row']:,} of {first['file_name']}: {first['reason']} "
+        "Check which column was mapped to the host name.",
+        file_name=first["file_name"],
+        row=first["row"],
+    )
+
+
+def asset_rows(assets: pl.DataFrame, flow_id: str) -> Iterator[pl.DataFrame]:
+    """Assets as the table stores them, in the order of its key: its own columns, and the other filled fields as JSON.
+
+    They come piece by piece, for the JSON is larger than all the rest.
+    """
     own = [column.name for column in Asset.__table__.columns if column.name in assets.columns]
     others = [name for name in assets.columns if name not in own and assets[name].null_count() < assets.height]
     attributes = pl.struct(others).struct.json_encode() if others else pl.lit("{}")
-    return assets.select(pl.lit(flow_id).alias("flow_id"), *own, attributes.alias("attributes"))
+    order = assets["asset_uid"].arg_sort()
+    for start in range(0, assets.height, PIECE_ROWS):
+        piece = assets[order.slice(start, PIECE_ROWS)]
+        yield piece.select(pl.lit(flow_id).alias("flow_id"), *own, attributes.alias("attributes"))

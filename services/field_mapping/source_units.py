@@ -48,8 +48,9 @@ def source_unit(
     stated = Counter(
         unit for text in values.units if (unit := _known_unit(text)) and DIMENSIONS[unit] == dimension and unit != "Hz"
     )
-    if stated and _may_be(field, unit := stated.most_common(1)[0][0], values.bare_numbers):
-        return SourceUnit(unit, f"its values state {_SPOKEN[unit]}")
+    for unit, _ in stated.most_common(1):
+        if _may_be(field, unit, values.bare_numbers):
+            return SourceUnit(unit, f"its values state {_SPOKEN[unit]}")
     if dimension == "frequency":
         unit = "GHz" if 0 < values.middle < 20 else "MHz"
     elif dimension == "duration":

@@ -1,11 +1,13 @@
 """What other systems may send on the exchange `external`, and how it is let in."""
 
+import json
 from typing import Any
+from uuid import NAMESPACE_URL, UUID, uuid5
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.discovery import DiscoveryRequested
-from contracts.envelope import Event, Tenant, uuid7
+from contracts.envelope import Event, Tenant
 from services.chassis.bus.external import Refused
 from services.gateway.discovery_start import with_files
 from services.gateway.handlers import service
@@ -33,6 +35,12 @@ async def admit(message: dict[str, Any], api_key: str | None, session: AsyncSess
         raise Refused("unknown_tenant", f"There is no engagement {tenant.engagement_id} of this client account.")
     data = message.get("data") or {}
     request = event_class.model_validate(
-        {**data, "files": [], "tenant": tenant, "flow_id": message.get("flowid") or uuid7()}
+        {**data, "files": [], "tenant": tenant, "flow_id": message.get("flowid") or _flow_id(message)}
     )
     return [await with_files(session, request)]
+
+
+def _flow_id(message: dict[str, Any]) -> UUID:
+    """The same for the same message, which `source` and `id` identify (CloudEvents 1.0): it starts one flow."""
+    names = [message.get(name) for name in ("clientaccountid", "engagementid", "source", "id")]
+    return uuid5(NAMESPACE_URL, json.dumps(names))

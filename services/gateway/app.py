@@ -9,7 +9,7 @@ from contracts.envelope import Tenant
 from services.chassis.health import health_routes
 from services.chassis.runtime import Runtime
 from services.gateway import admission, projections
-from services.gateway.api_document import PROBLEM_RESPONSES, Api
+from services.gateway.api import PROBLEM_RESPONSES, Api
 from services.gateway.handlers import service
 from services.gateway.keys import remember_bootstrap_key
 from services.gateway.problems import install_problem_details

@@ -39,7 +39,10 @@ _FLOW = rest.FlowDetail(
     flow_type="discovery",
     status="waiting",
     current_phase="field_mapping",
-    phases=[PhaseView(name="data_import", status="completed", attempt=1), PhaseView(name="field_mapping", status="waiting")],
+    phases=[
+        PhaseView(name="data_import", status="completed", attempt=1),
+        PhaseView(name="field_mapping", status="waiting"),
+    ],
     waits_for="a decision on the field mapping",
     waits_until=None,
     problem=None,

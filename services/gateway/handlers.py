@@ -100,12 +100,11 @@ async def show_mappings(event: FieldMappingCompleted | InventoryRequested, sessi
 
 @service.on
 async def show_report(event: ReportCompleted, session: AsyncSession) -> None:
-    """Offer the report's files for download."""
-    rows = [
-        {"flow_id": flow_of(event), "format": name, "file": file.model_dump(mode="json")}
-        for name, file in event.files.items()
-    ]
-    await session.execute(insert(ReportFile).values(rows).on_conflict_do_nothing())
+    """Offer the report's files for download, in place of what an earlier attempt wrote."""
+    key = ["client_account_id", "engagement_id", "flow_id", "format"]
+    for name, file in event.files.items():
+        row = {"flow_id": flow_of(event), "format": name, "file": file.model_dump(mode="json")}
+        await session.execute(insert(ReportFile).values(row).on_conflict_do_update(index_elements=key, set_=row))
 
 
 @service.on

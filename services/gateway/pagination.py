@@ -12,6 +12,8 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from services.chassis.errors import BadRequest
 
+# Of a Postgres integer; rows of a list are numbered from 1.
+LARGEST_NUMBER = 2**31 - 1
 Limit = Annotated[int, Query(ge=1, le=500, description="Items on a page")]
 
 
@@ -29,7 +31,7 @@ class Paging:
     async def fetch(
         self, session: AsyncSession, statement: Select[Any], key: InstrumentedAttribute[Any]
     ) -> tuple[list[Any], str | None]:
-        """The rows of this page in the order of `key`, a unique column, and the cursor of the next page."""
+        """The rows of this page in the order of `key`, a unique column of UUIDs or integers, and the next cursor."""
         if self.cursor is not None:
             statement = statement.where(key > _decoded(self.cursor, key))
         rows = list((await session.execute(statement.order_by(key).limit(self.limit + 1))).scalars())
@@ -42,7 +44,12 @@ class Paging:
 def _decoded(cursor: str, key: InstrumentedAttribute[Any]) -> Any:
     try:
         value = base64.urlsafe_b64decode(cursor.encode()).decode()
-        return UUID(value) if key.type.python_type is UUID else key.type.python_type(value)
+        if key.type.python_type is UUID:
+            return UUID(value)
+        number = int(value)
+        if abs(number) > LARGEST_NUMBER:
+            raise ValueError("no row has such a number")
+        return number
     except (ValueError, binascii.Error) as error:
         raise BadRequest("bad_cursor", "The cursor is not one that this list gave. Begin without a cursor.") from error
 

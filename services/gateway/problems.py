@@ -4,13 +4,17 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException
+from starlette.types import Message, Scope, Send
 
-from services.chassis.errors import BadRequest, ExpectedFailure, problem_details
+from services.chassis.errors import BadRequest, ExpectedFailure, TooLarge, problem_details
 from services.chassis.telemetry import current_trace_id
 
 log = structlog.get_logger()
 
+# Of Postgres' error codes: character_not_in_repertoire.
+NUL_CHARACTER = "22021"
 MEDIA_TYPE = "application/problem+json"
 
 
@@ -18,10 +22,39 @@ class _HttpFailure(ExpectedFailure):
     """A failure that the framework itself found, such as an unknown path."""
 
 
-def _response(request: Request, failure: ExpectedFailure, status: int | None = None) -> JSONResponse:
-    body = problem_details(failure, current_trace_id(), request.url.path)
+TOO_LARGE = TooLarge(
+    "body_too_large", "The body is larger than this route accepts, and was not read. Files go to POST /api/v1/imports."
+)
+
+
+def _response(path: str, failure: ExpectedFailure, status: int | None = None) -> JSONResponse:
+    body = problem_details(failure, current_trace_id(), path)
     body["status"] = status or failure.status
     return JSONResponse(body, status_code=body["status"], media_type=MEDIA_TYPE)
+
+
+def sending_problems(scope: Scope, send: Send) -> Send:
+    """`send`, but the plain text with which the framework refuses a declared length becomes a problem too."""
+    replaced = False
+
+    async def send_problem(message: Message) -> None:
+        nonlocal replaced
+        if replaced:
+            return
+        start = message["type"] == "http.response.start"
+        if (
+            start
+            and message["status"] == TOO_LARGE.status
+            and b"text/plain" in dict(message["headers"])[b"content-type"]
+        ):
+            replaced = True
+            response = _response(scope["path"], TOO_LARGE)
+            await send({**message, "headers": response.raw_headers})
+            await send({"type": "http.response.body", "body": response.body})
+        else:
+            await send(message)
+
+    return send_problem
 
 
 def install_problem_details(app: FastAPI) -> None:
@@ -29,21 +62,32 @@ def install_problem_details(app: FastAPI) -> None:
 
     @app.exception_handler(ExpectedFailure)
     async def expected(request: Request, failure: ExpectedFailure) -> JSONResponse:
-        return _response(request, failure)
+        return _response(request.url.path, failure)
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
-        return _response(request, BadRequest("invalid_request", f"{place}: {first['msg']}."), 422)
+        return _response(request.url.path, BadRequest("invalid_request", f"{place}: {first['msg']}."), 422)
 
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> JSONResponse:
-        code = {404: "not_found", 405: "method_not_allowed", 413: "body_too_large"}.get(error.status_code, "http_error")
-        return _response(request, _HttpFailure(code, str(error.detail)), error.status_code)
+        if error.status_code == TOO_LARGE.status:
+            return _response(request.url.path, TOO_LARGE)
+        code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "http_error")
+        response = _response(request.url.path, _HttpFailure(code, str(error.detail)), error.status_code)
+        response.headers.update(error.headers or {})
+        return response
+
+    @app.exception_handler(DBAPIError)
+    async def refused_by_database(request: Request, error: DBAPIError) -> JSONResponse:
+        if getattr(error.orig, "sqlstate", None) != NUL_CHARACTER:
+            return await bug(request, error)
+        detail = "A text of the request has a NUL character, which cannot be stored or found. Send it without."
+        return _response(request.url.path, ExpectedFailure("nul_character", detail))
 
     @app.exception_handler(Exception)
     async def bug(request: Request, error: Exception) -> JSONResponse:
         log.error("request_failed", path=request.url.path, exc_info=error)
         detail = "This is a fault of the platform, not of the request. Give its operators the trace id."
-        return _response(request, _HttpFailure("internal_error", detail), 500)
+        return _response(request.url.path, _HttpFailure("internal_error", detail), 500)

@@ -11,7 +11,7 @@ from sqlalchemy.orm import DeclarativeBase
 from contracts.assessment import SixRCompleted
 from contracts.discovery import DependencyAnalysisCompleted, InventoryCompleted
 from contracts.planning import WavePlanningCompleted
-from services.chassis.frames import insert_frame
+from services.chassis.frames import PIECE_ROWS, insert_frames
 from services.chassis.work import Job
 from services.gateway.handlers import flow_of, service
 from services.gateway.tables import (
@@ -36,10 +36,15 @@ def asset_rows(path: Path, flow_id: str) -> pl.DataFrame:
     frame = pl.read_parquet(path)
     own = [column.name for column in table_of(Asset).columns if column.name in frame.columns]
     others = [name for name in frame.columns if name not in own and frame[name].null_count() < frame.height]
-    attributes = pl.struct(others).struct.json_encode() if others else pl.lit("{}")
+    attributes = _without_nulls(pl.struct(others).struct.json_encode()) if others else pl.lit("{}")
     return frame.with_columns(attributes.alias("attributes"), pl.lit(flow_id).alias("flow_id")).select(
         "flow_id", *own, "attributes"
     )
+
+
+def _without_nulls(objects: pl.Expr) -> pl.Expr:
+    """JSON objects of scalars without their null members; inside a string every quote has a backslash before it."""
+    return objects.str.replace_all(r'"[a-z0-9_]+":null,?', "").str.replace(r",\}$", "}")
 
 
 def plain_rows(path: Path, flow_id: str, mapped: type[DeclarativeBase]) -> pl.DataFrame:
@@ -114,4 +119,4 @@ async def _replace(job: Job, flow_id: object, mapped: type[DeclarativeBase], row
     table = table_of(mapped)
     session = await job.begin()
     await session.execute(delete(table).where(table.c.flow_id == flow_id))
-    await insert_frame(session, table, rows)
+    await insert_frames(session, table, rows.iter_slices(PIECE_ROWS))

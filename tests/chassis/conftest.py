@@ -15,5 +15,6 @@ def _no_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(consumer, "BACK_OFF", at_once)
     monkeypatch.setattr(work, "BACK_OFF", at_once)
     monkeypatch.setattr(work, "PAUSE_SECONDS", 0.05)
+    monkeypatch.setattr(outbox, "FAILURE_PAUSE_SECONDS", 0.05)
     monkeypatch.setattr(outbox, "UNSENT_PAUSE", timedelta(milliseconds=50))
     monkeypatch.setattr(rabbitmq, "RETRY_SECONDS", (0.05,))

@@ -55,6 +55,14 @@ def test_lists_inside_cells_do_not_pass_for_delimiters(tmp_path: Path) -> None:
     assert table.frame.columns == ["_row", "name", "tags", "site"]
 
 
+def test_a_delimiter_beside_quotes_inside_cells_does_not_pass_for_the_real_one(tmp_path: Path) -> None:
+    adapters = [f'vm{n},"[fd00::{n},10.0.0.{n}];",[00:50:56:00:00:{n:02x}];,on\n' for n in range(1, 60)]
+    table = read(tmp_path, "name,IP Addresses,MAC Addresses,power\n" + "".join(adapters))
+    assert table.frame.columns == ["_row", "name", "IP Addresses", "MAC Addresses", "power"]
+    assert table.frame.height == 59
+    assert rows(table)[0] == (2, "vm1", "[fd00::1,10.0.0.1];", "[00:50:56:00:00:01];", "on")
+
+
 def test_excels_separator_line_names_the_delimiter(tmp_path: Path) -> None:
     table = read(tmp_path, "sep=;\r\nname;owner\r\nweb01;Ann\r\n")
     assert (table.header_row, rows(table), table.problems) == (2, [(3, "web01", "Ann")], [])

@@ -41,6 +41,8 @@ def mapped(columns: Columns) -> dict[str, ColumnMapping]:
         ("maxmem", ["8589934592"], "bytes"),
         ("Memory", ["16 GB", "32 GB", "8"], "GB"),
         ("Disk space", ["420", "1200"], "GB"),
+        ("Disk space", ["500", "480", "491520 MiB", "1,5 TB", "2048", "200"], "GB"),
+        ("Disk space", ["512000", "80", "491520 MB", "204800"], "MB"),
         ("Disk space", ["512000", "81920"], "MB"),
         ("Disk space", ["1.2", "0.5"], "TB"),
         ("CPU speed", ["2993", "2400"], "MHz"),

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from services.chassis.settings import Settings
-from tests.gateway.api import Platform, a_platform
+from tests.gateway.platform import Platform, a_platform
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from contracts.envelope import uuid7
 from contracts.flows import ApprovalRequested
 from services.chassis.errors import ExpectedFailure
 from services.gateway.routes.approvals import check_edits
-from tests.gateway.api import TABLE_ID, Platform, approval_requested
+from tests.gateway.platform import TABLE_ID, Platform, approval_requested
 
 DETAILS = {"mappings": [{"table_id": "t", "columns": [{"column": "Tier"}]}]}
 
@@ -21,10 +21,8 @@ async def decide(platform: Platform, task: ApprovalRequested, **body: Any) -> An
 async def test_a_task_is_listed_and_shown(platform: Platform) -> None:
     task, other = approval_requested(), approval_requested()
     await platform.hear(task, other)
-    assert [item["task_id"] for item in (await platform.get("/approvals"))["items"]] == [
-        str(task.task_id),
-        str(other.task_id),
-    ]
+    listed = {item["task_id"] for item in (await platform.get("/approvals"))["items"]}
+    assert listed == {str(task.task_id), str(other.task_id)}
     (item,) = (await platform.get("/approvals", flow_id=task.flow_id))["items"]
     assert item == await platform.get(f"/approvals/{task.task_id}")
     assert (item["status"], item["details"]) == ("pending", task.details)

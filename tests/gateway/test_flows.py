@@ -1,5 +1,6 @@
 """Flows: started, listed, watched; and the read model behind them."""
 
+from typing import Any
 
 import pytest
 
@@ -9,7 +10,7 @@ from contracts.flows import FlowStatus, WorkProgressed
 from contracts.planning import ReportCompleted
 from services.gateway.app import DEFAULT_TENANT
 from services.gateway.routes import flows
-from tests.gateway.api import Platform, approval_requested, flow_updated
+from tests.gateway.platform import Platform, approval_requested, flow_updated
 
 
 async def test_a_started_flow_asks_for_a_discovery_with_the_files(platform: Platform) -> None:
@@ -115,13 +116,13 @@ async def test_flows_are_listed_by_status_and_type(platform: Platform) -> None:
     running, ended = flow_updated(), flow_updated(flow_type="planning", status="completed")
     await platform.hear(running, ended)
 
-    async def listed(**params: str) -> list[str]:
-        return [flow["flow_id"] for flow in (await platform.get("/flows", **params))["items"]]
+    async def listed(**params: Any) -> set[str]:
+        return {flow["flow_id"] for flow in (await platform.get("/flows", **params))["items"]}
 
-    assert await listed() == [str(running.flow_id), str(ended.flow_id)]
-    assert await listed(status="completed") == [str(ended.flow_id)]
-    assert await listed(flow_type="discovery") == [str(running.flow_id)]
-    assert await listed(flow_type="discovery", status="completed") == []
+    assert await listed() == {str(running.flow_id), str(ended.flow_id)}
+    assert await listed(status="completed") == {str(ended.flow_id)}
+    assert await listed(flow_type="discovery") == {str(running.flow_id)}
+    assert await listed(flow_type="discovery", status="completed") == set()
 
 
 async def test_a_flow_names_its_successors_its_tasks_and_its_reports(platform: Platform) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from services.chassis.settings import Settings
 from services.gateway.app import DEFAULT_TENANT
-from tests.gateway.api import Platform, a_platform
+from tests.gateway.platform import Platform, a_platform
 
 MIB = 1024**2
 

@@ -21,11 +21,22 @@ log = structlog.get_logger()
 
 PUBLISH_TIMEOUT_SECONDS = 15
 RECONNECT_SECONDS = 0.5
+RECONNECT_TIMEOUT_SECONDS = 30
+STOP_TIMEOUT_SECONDS = 15
 WATCHDOG_SECONDS = 10
 # A message that took its consumer down this often is set aside by the broker.
 DELIVERY_LIMIT = 20
 # Waits before a message is taken again when the database could not be used; the last one is repeated without end.
 RETRY_SECONDS = (0.2, 1, 5, 15, 30)
+
+
+async def _stop(broker: RabbitBroker) -> None:
+    """Close a connection, which the client may try without end where the broker is away."""
+    try:
+        async with asyncio.timeout(STOP_TIMEOUT_SECONDS):
+            await broker.stop()
+    except (AMQPError, OSError, RuntimeError, TimeoutError) as error:
+        log.warning("bus_not_closed", error=repr(error))
 
 
 async def _as_it_is(message: RabbitMessage) -> bytes:
@@ -81,8 +92,23 @@ class RabbitBus:
         if subscriptions:
             self._watchdog = asyncio.create_task(self._watch())
 
+    async def _reconnect(self) -> None:
+        """Put a new connection in the place of an ill one, which is only given up once the new one works."""
+        ill = self._broker
+        async with asyncio.timeout(RECONNECT_TIMEOUT_SECONDS):
+            await self._connect()
+        await _stop(ill)
+
     async def _connect(self) -> None:
         broker = self._new_broker()
+        try:
+            await self._begin(broker)
+        except BaseException:
+            await _stop(broker)
+            raise
+        self._broker = broker
+
+    async def _begin(self, broker: RabbitBroker) -> None:
         for subscription in self._subscriptions:
             subscriber = broker.subscriber(
                 self._queue(subscription),
@@ -95,7 +121,6 @@ class RabbitBus:
         await broker.start()
         for name in (EVENTS, PUBLIC, EXTERNAL, DEAD):
             await broker.declare_exchange(self._exchange(name))
-        self._broker = broker
 
     def _receiver(self, subscription: Subscription) -> Callable[[RabbitMessage], Awaitable[None]]:
         async def receive(message: RabbitMessage) -> None:
@@ -131,8 +156,7 @@ class RabbitBus:
             try:
                 if deserted := await self._deserted_queue():
                     log.warning("bus_reconnects", reason=f"nobody takes messages from {deserted}")
-                    await self._broker.stop()
-                    await self._connect()
+                    await self._reconnect()
             except (AMQPError, OSError, TimeoutError) as error:
                 log.warning("bus_not_reachable", error=str(error))
             except Exception:
@@ -167,7 +191,8 @@ class RabbitBus:
         self._stopping.set()
         if self._watchdog is not None:
             self._watchdog.cancel()
-        await self._broker.stop()
+            await asyncio.wait([self._watchdog])
+        await _stop(self._broker)
 
     async def publish(self, exchange: str, routing_key: str, message: Delivery) -> None:
         """Publish with confirmation by every bound queue."""

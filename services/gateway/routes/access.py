@@ -48,5 +48,7 @@ async def emit(session: AsyncSession, *events: Event) -> None:
     """Send events of `SENT_BY_ROUTES` with this transaction."""
     for event in events:
         if not isinstance(event, SENT_BY_ROUTES):
-            raise TypeError(f"{event.type_name} is not declared in SENT_BY_ROUTES, so asyncapi.yaml would not tell of it")
+            raise TypeError(
+                f"{event.type_name} is not declared in SENT_BY_ROUTES, so asyncapi.yaml would not tell of it"
+            )
     await add_events(session, service.metadata, events)

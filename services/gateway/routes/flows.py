@@ -43,7 +43,7 @@ async def list_flows(
     status: Annotated[FlowStatus | None, Query()] = None,
     flow_type: Annotated[FlowTypeName | None, Query()] = None,
 ) -> rest.Page[rest.FlowView]:
-    """Flows in the order they were started."""
+    """Flows in the order they were started; those that other systems started come between."""
     statement = select(Flow)
     if status is not None:
         statement = statement.where(Flow.status == status)

@@ -1,6 +1,7 @@
 """The report's files."""
 
-from collections.abc import AsyncIterator
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterator
 from uuid import UUID
 
 from fastapi import APIRouter
@@ -32,10 +33,23 @@ async def download_report(flow_id: UUID, format: ReportFormat, caller: Caller, g
             "report_not_found", f"The flow {flow_id} has no {format} report: it is written when a plan is approved."
         )
     blob = BlobRef.model_validate(file)
-    content: AsyncIterator[bytes] = gateway.blobs.stream(caller.tenant, blob)
+    content = await _opened(gateway.blobs.stream(caller.tenant, blob))
     headers = {
         "Content-Disposition": f'attachment; filename="migration-plan.{format}"',
         "Content-Length": str(blob.size_bytes),
         "ETag": f'"{blob.sha256}"',
     }
     return StreamingResponse(content, media_type=blob.media_type, headers=headers)
+
+
+async def _opened(chunks: AsyncGenerator[bytes, None]) -> AsyncIterator[bytes]:
+    """The same chunks, the first one read: a file that is gone is a problem here and no broken download later."""
+    first = await anext(chunks, b"")
+
+    async def all_of_them() -> AsyncIterator[bytes]:
+        async with contextlib.aclosing(chunks):
+            yield first
+            async for chunk in chunks:
+                yield chunk
+
+    return all_of_them()
