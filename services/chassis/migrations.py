@@ -1,14 +1,13 @@
 """The one-off job that brings a database to what the services' code expects; safe to run again."""
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
 
 from alembic.autogenerate import produce_migrations
 from alembic.config import Config
 from alembic.migration import MigrationContext
-from alembic.runtime.environment import EnvironmentContext
 from alembic.operations.ops import MigrationScript
+from alembic.runtime.environment import EnvironmentContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 from sqlalchemy.engine import URL, make_url
@@ -83,7 +82,7 @@ async def migrate(
             async with engine.begin() as connection:
                 await create_schema(connection, service, settings.database_password.get_secret_value())
             async with engine.begin() as connection:
-                await connection.run_sync(partial(upgrade, service=service))
+                await connection.run_sync(upgrade, service)
                 await _protect_tables(connection, service)
     await engine.dispose()
 

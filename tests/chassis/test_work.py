@@ -334,6 +334,8 @@ async def test_work_that_this_version_cannot_read_any_more_becomes_a_dead_letter
 
 
 async def test_workers_survive_the_loss_of_the_database(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    lost = False
+
     async def lose_connections(event: FieldMappingRequested, job: Job) -> None:
         nonlocal lost
         if not lost:
@@ -345,7 +347,7 @@ async def test_workers_survive_the_loss_of_the_database(settings: Settings, monk
         monkeypatch.setattr(Leases, "postpone", original)
         raise ConnectionError("the database is still away")
 
-    lost, original = False, Leases.postpone
+    original = Leases.postpone
     monkeypatch.setattr(Leases, "postpone", away)
     service, request = working(lose_connections), mapping_request(some_tenant())
     short = settings.model_copy(update={"lease_seconds": 0.5})

@@ -205,7 +205,7 @@ def test_a_rejection_ends_the_flow() -> None:
     assert ended.state.problem.code == "rejected"
     assert "Ada rejected the mapping of doubtful columns: Wrong file" in ended.state.problem.detail
     assert any(isinstance(event, DiscoveryFailed) for event in ended.events)
-    assert ended.state.waits_for is ended.state.waits_until is ended.state.task_id is None
+    assert (ended.state.waits_for, ended.state.waits_until, ended.state.task_id) == (None, None, None)
 
 
 def test_the_first_decision_wins() -> None:

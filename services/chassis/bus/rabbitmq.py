@@ -39,9 +39,9 @@ async def _stop(broker: RabbitBroker) -> None:
         log.warning("bus_not_closed", error=repr(error))
 
 
-async def _as_it_is(message: RabbitMessage) -> bytes:
+async def _as_it_is(message: RabbitMessage) -> RabbitMessage:
     """Leave the body alone: one that FastStream cannot decode would never be acknowledged, and stop its queue."""
-    return message.body
+    return message
 
 
 class RabbitBus:
@@ -63,6 +63,7 @@ class RabbitBus:
             fail_fast=False,
             graceful_timeout=10,
             decoder=_as_it_is,
+            apply_types=False,
             logger=logging.getLogger("faststream.access"),
         )
 

@@ -1,0 +1,187 @@
+"""`./justw bench import`: a file from upload to normalised assets in Postgres, against a plain COPY of the same rows.
+
+Both run in turn on one embedded Postgres as the platform configures it (fsync and synchronous commit on). The import
+goes through the whole platform: streamed to REST over a loopback socket, read, mapped, cleaned, merged and stored. It
+ends when the orchestrator has `inventory.completed`, so the assets are committed and the event is delivered. COPY puts
+the file into a table of text columns without row-level security, streamed by asyncpg over the same socket.
+"""
+
+import asyncio
+import csv
+import os
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from statistics import median
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import asyncpg
+import httpx2
+
+from deploy.bench.platform_process import PlatformProcess, platform_process
+from deploy.bench.results import Result
+from deploy.demo.generate import write_wide_csv
+from services.chassis.embedded_postgres import EmbeddedPostgres
+from services.cli.service_list import SERVICE_NAMES
+
+PEERS: list[str] = []  # The peer is Postgres itself, which the platform brings along.
+
+ROWS, COLUMNS, ROUNDS = 100_000, 30, 5
+PIECE_BYTES = 1024**2
+IMPORT_SECONDS = 600
+LOOK_SECONDS = 0.1
+# Each phase ends when the orchestrator hears this of it.
+PHASES = {
+    "upload_and_start": "discovery.requested",
+    "data_import": "data_import.completed",
+    "field_mapping": "field_mapping.completed",
+    "inventory": "inventory.completed",
+}
+
+
+@dataclass(frozen=True)
+class Round:
+    """One COPY and one import of the same file; seconds, and the seconds of each phase."""
+
+    copy_seconds: float
+    import_seconds: float
+    phases: dict[str, float]
+    assets: int
+
+
+async def run() -> Result:
+    """Measure with 100,000 rows, or as many as MODERNIZE_BENCH_ROWS says, after a first round that does not count."""
+    rows = int(os.environ.get("MODERNIZE_BENCH_ROWS", ROWS))
+    rounds = int(os.environ.get("MODERNIZE_BENCH_ROUNDS", ROUNDS))
+    return await measure(rows, rounds)
+
+
+async def measure(rows: int, rounds: int) -> Result:
+    """`rounds` rounds after one that warms up."""
+    with tempfile.TemporaryDirectory(prefix="modernize-bench-") as name:
+        folder = Path(name)
+        source = folder / "inventory.csv"
+        write_wide_csv(source, rows, COLUMNS)
+        postgres = EmbeddedPostgres(folder / "data")
+        address = await asyncio.to_thread(postgres.start)
+        try:
+            async with platform_process(folder / "platform", address) as platform:
+                measured = [await _round(platform, address, source) for _ in range(rounds + 1)][1:]
+                return summary(rows, source.stat().st_size, measured, platform.peak_resident_mb())
+        finally:
+            await asyncio.to_thread(postgres.stop)
+
+
+def summary(rows: int, size_bytes: int, rounds: list[Round], peak_resident_mb: float) -> Result:
+    """Medians over the rounds; a ratio is taken within each round, so that a busy minute slows both of its sides."""
+    seconds = median(one.import_seconds for one in rounds)
+    ratios = [one.import_seconds / one.copy_seconds for one in rounds]
+    return Result(
+        figures={
+            "rows": rows,
+            "columns": COLUMNS,
+            "file_mb": size_bytes / 1024**2,
+            "assets": rounds[-1].assets,
+            "rounds": len(rounds),
+            "copy_seconds": median(one.copy_seconds for one in rounds),
+            "import_seconds": seconds,
+            **{f"{phase}_seconds": median(one.phases[phase] for one in rounds) for phase in PHASES},
+            "import_rows_per_second": rows / seconds,
+            "platform_peak_resident_mb": peak_resident_mb,
+        },
+        ratios={
+            "import_to_copy": median(ratios),
+            "import_to_copy_best_round": min(ratios),
+            "import_to_copy_worst_round": max(ratios),
+        },
+    )
+
+
+async def _round(platform: PlatformProcess, address: str, source: Path) -> Round:
+    connection = await _connect(address)
+    try:
+        copy_seconds = await _copy(connection, source)
+        import_seconds, phases, assets = await _import(platform, connection, source)
+    finally:
+        await connection.close()
+    return Round(copy_seconds, import_seconds, phases, assets)
+
+
+async def _connect(address: str) -> Any:
+    """A superuser's connection to the embedded server."""
+    parts = urlsplit(address)
+    return await asyncpg.connect(host=parse_qs(parts.query)["host"][0], user="postgres", database=parts.path[1:])
+
+
+async def _copy(connection: Any, source: Path) -> float:
+    """Seconds of a COPY into a new table, its commit included."""
+    with source.open(encoding="utf-8", newline="") as file:
+        header = next(csv.reader(file))
+    columns = ", ".join(f'"column_{number}" text' for number in range(len(header)))
+    await connection.execute(f"drop table if exists public.plain_copy; create table public.plain_copy ({columns})")
+    start = time.perf_counter()
+    await connection.copy_to_table("plain_copy", schema_name="public", source=source, format="csv", header=True)
+    return time.perf_counter() - start
+
+
+async def _import(
+    platform: PlatformProcess, connection: Any, source: Path
+) -> tuple[float, dict[str, float], int]:
+    """Seconds from the first byte sent to `inventory.completed`, those of each phase, and the assets that there are."""
+    async with httpx2.AsyncClient(
+        base_url=f"{platform.url}/api/v1", headers={"X-API-Key": platform.api_key}, timeout=IMPORT_SECONDS, trust_env=False
+    ) as client:
+        # Every import has an engagement of its own, so that none finds the assets of another and updates them.
+        engagement = await _post(client, "/engagements", {"client_name": "Bench", "engagement_name": "Import"})
+        client.headers["X-Client-Account-Id"] = engagement["client_account_id"]
+        client.headers["X-Engagement-Id"] = engagement["engagement_id"]
+        began = time.time()
+        response = await client.post("/imports", params={"file_name": source.name}, content=_pieces(source))
+        upload = response.raise_for_status().json()
+        flow = await _post(client, "/flows", {"import_ids": [upload["import_id"]], "then": []})
+        async with asyncio.timeout(IMPORT_SECONDS):
+            await _until_done(connection, flow["flow_id"])
+    times = await _heard(connection, flow["flow_id"])
+    assets = await connection.fetchval(
+        "select count(*) from field_mapping.assets where engagement_id = $1", engagement["engagement_id"]
+    )
+    ends = [began, *(times[event].timestamp() for event in PHASES.values())]
+    phases = {phase: ends[number + 1] - ends[number] for number, phase in enumerate(PHASES)}
+    return ends[-1] - began, phases, assets
+
+
+async def _post(client: httpx2.AsyncClient, path: str, body: dict[str, Any]) -> dict[str, Any]:
+    answer: dict[str, Any] = (await client.post(path, json=body)).raise_for_status().json()
+    return answer
+
+
+async def _pieces(source: Path) -> AsyncIterator[bytes]:
+    with source.open("rb") as file:
+        while piece := file.read(PIECE_BYTES):
+            yield piece
+
+
+async def _until_done(connection: Any, flow_id: str) -> None:
+    """Wait until the flow has ended and nothing is left to do for it, so that the next measurement has the machine."""
+    status = "select status from flow_orchestrator.crewai_flow_state_extensions where flow_id = $1"
+    left = " + ".join(
+        f"(select count(*) from {service}.{table})" for service in SERVICE_NAMES for table in ("work", "outbox")
+    )
+    while True:
+        found = await connection.fetchval(status, flow_id)
+        if found in ("failed", "cancelled", "waiting"):
+            raise RuntimeError(f"the import is {found} instead of done: this file needs no decision and has no errors")
+        if found == "completed" and not await connection.fetchval(f"select {left}"):
+            return
+        await asyncio.sleep(LOOK_SECONDS)
+
+
+async def _heard(connection: Any, flow_id: str) -> dict[str, datetime]:
+    """When the orchestrator heard each event of the flow."""
+    rows = await connection.fetch("select event_type, at from flow_orchestrator.flow_journal where flow_id = $1", flow_id)
+    return {row["event_type"]: row["at"] for row in rows}
