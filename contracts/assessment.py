@@ -37,7 +37,7 @@ class AssessmentCompleted(Event, type="assessment.completed", public=True):
     """An assessment flow ended well."""
 
     application_count: int
-    distribution: dict[SixR, int]
+    distribution: dict[str, int] = Field(description="Applications by treatment: rehost, retire, …")
 
 
 class AssessmentFailed(Event, type="assessment.failed", public=True):
@@ -57,7 +57,7 @@ class SixRCompleted(Event, type="six_r.completed"):
 
     assessments: BlobRef
     application_count: int
-    distribution: dict[SixR, int]
+    distribution: dict[str, int] = Field(description="Applications by treatment: rehost, retire, …")
 
 
 class SixRFailed(Event, type="six_r.failed"):

@@ -41,7 +41,7 @@ class TableProfile(Value):
     import_id: UUID
     file_name: str
     sheet: str | None = None
-    kind: TableKind
+    kind: str = Field(description="An open set: inventory, applications, connections, …")
     header_row: int = Field(description="Row of the header in the file, from 1")
     row_count: int
     columns: list[ColumnProfile]
@@ -67,7 +67,7 @@ class TableMapping(Value):
     table_id: UUID
     file_name: str
     sheet: str | None = None
-    kind: TableKind
+    kind: str = Field(description="An open set: inventory, applications, connections, …")
     columns: list[ColumnMapping]
 
 

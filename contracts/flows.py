@@ -11,7 +11,6 @@ from contracts.envelope import Event, Problem
 
 FlowTypeName = Literal["discovery", "assessment", "planning"]
 FlowStatus = Literal["running", "waiting", "completed", "failed", "cancelled"]
-PhaseStatus = Literal["pending", "running", "waiting", "completed", "failed"]
 Decision = Literal["approve", "reject"]
 ApprovalKind = Literal["field_mapping", "wave_plan"]
 
@@ -20,7 +19,7 @@ class PhaseView(Value):
     """One phase of a flow as people see it."""
 
     name: str
-    status: PhaseStatus
+    status: str = Field(description="An open set: pending, running, waiting, completed, failed, …")
     attempt: int = 0
     started_at: datetime | None = None
     finished_at: datetime | None = None
@@ -30,9 +29,9 @@ class PhaseView(Value):
 class FlowUpdated(Event, type="flow.updated"):
     """The whole visible state of a flow after a decision; the highest revision wins."""
 
-    flow_type: FlowTypeName
+    flow_type: str = Field(description="An open set: discovery, assessment, planning, …")
     revision: int
-    status: FlowStatus
+    status: str = Field(description="An open set: running, waiting, completed, failed, cancelled, …")
     current_phase: str | None
     phases: list[PhaseView]
     waits_for: str | None = Field(default=None, description="What a flow that is not ended waits for, in words")
@@ -54,7 +53,7 @@ class ApprovalRequested(Event, type="approval.requested"):
     """A person has to decide before the flow goes on."""
 
     task_id: UUID
-    kind: ApprovalKind
+    kind: str = Field(description="An open set: field_mapping, wave_plan, …")
     title: str
     details: dict[str, Any] = Field(description="What to decide on: {mappings: […]} or {waves: […], unplanned: {…}}")
     expires_at: datetime | None = None
@@ -64,7 +63,7 @@ class ApprovalDecided(Event, type="approval.decided"):
     """The first valid decision on a task."""
 
     task_id: UUID
-    kind: ApprovalKind
+    kind: str
     decision: Decision
     edits: dict[str, Any] = Field(default={}, description="For field_mapping: {table_id: {column: field id or null}}")
     decided_by: str

@@ -100,7 +100,7 @@ class ReportRequested(Event, type="report.requested"):
 class ReportCompleted(Event, type="report.completed"):
     """The report is stored, one file a format."""
 
-    files: dict[ReportFormat, BlobRef]
+    files: dict[str, BlobRef] = Field(description="By format: html, xlsx, json, …")
 
 
 class ReportFailed(Event, type="report.failed"):

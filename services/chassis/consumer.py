@@ -89,6 +89,10 @@ def _uuid_or_none(value: object) -> UUID | None:
         return None
 
 
+class _Repeated(Exception):
+    """This external event was let in before: whatever the second admission wrote must not stay."""
+
+
 class Consumer:
     """Takes messages for one service and runs its handlers around inbox and outbox."""
 
@@ -143,6 +147,8 @@ class Consumer:
                 with self._telemetry.consume("external receive", traceparent if isinstance(traceparent, str) else None):
                     async with session.begin_nested():
                         await self._admit(session, message, api_key)
+            except _Repeated:
+                log.info("external_event_repeated", queue=queue, event_id=message.get("id"))
             except (Refused, ExpectedFailure, ValidationError, UnknownEventType) as error:
                 code, reason = _described(error)
                 await self._emit_dead(session, queue, message, code=code, reason=reason, tenant=PLATFORM)
@@ -162,10 +168,11 @@ class Consumer:
         name = [str(tenant.client_account_id), str(tenant.engagement_id), message.get("source"), message.get("id")]
         event_id = uuid5(NAMESPACE_URL, orjson.dumps(name).decode())
         await enter(session, tenant)
-        if await self._is_new(session, event_id):
-            for event in events:
-                await enter(session, event.tenant)
-                await add_events(session, self._metadata, [event])
+        if not await self._is_new(session, event_id):
+            raise _Repeated
+        for event in events:
+            await enter(session, event.tenant)
+            await add_events(session, self._metadata, [event])
 
     async def _handle(self, session: AsyncSession, queue: str, handler: Handler, message: Any) -> None:
         try:

@@ -18,10 +18,12 @@ def health_routes(runtime: Runtime) -> APIRouter:
 
     @router.get("/live")
     async def live() -> dict[str, str]:
+        """Whether the process answers."""
         return {"status": "live"}
 
     @router.get("/ready", responses={503: {"description": "Database or bus cannot be used"}})
     async def ready(response: Response) -> dict[str, str]:
+        """Whether database and bus can be used."""
         try:
             async with asyncio.timeout(READY_TIMEOUT_SECONDS):
                 await runtime.ready()

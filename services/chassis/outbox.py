@@ -1,6 +1,7 @@
 """The outbox: events leave with the transaction that caused them, and only from here."""
 
 import asyncio
+import contextlib
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -102,10 +103,10 @@ class Relay:
                 await connection.invalidate()
 
     async def _idle(self) -> None:
-        try:
-            await asyncio.wait_for(self._wake.wait(), self._poll_seconds)
-        except TimeoutError:
-            return
+        # Not `wait_for`: on Python 3.11 it can swallow a cancellation, and this loop would never end.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._poll_seconds):
+                await self._wake.wait()
 
     async def move(self, connection: AsyncConnection) -> int:
         """Send what is ready, delete what was confirmed; returns how many rows left the outbox."""

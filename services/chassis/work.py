@@ -144,8 +144,10 @@ class Worker:
                 log.exception("work_interrupted", detail="The work could not be claimed or closed; it comes again.")
                 await asyncio.sleep(PAUSE_SECONDS)
                 continue
+            # Not `wait_for`: on Python 3.11 it can swallow a cancellation, and this loop would never end.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), self._poll_seconds)
+                async with asyncio.timeout(self._poll_seconds):
+                    await self._wake.wait()
 
     async def _perform(self, claim: Claim) -> None:
         try:

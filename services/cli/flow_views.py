@@ -10,7 +10,6 @@ from rich.table import Table
 from rich.text import Text
 
 from contracts.discovery import ColumnMapping, TableMapping
-from contracts.flows import PhaseStatus
 from contracts.planning import Wave
 from contracts.rest import ApprovalView, FlowDetail, FlowView
 from services.cli.terminal import out, program
@@ -22,7 +21,7 @@ WIDE = 100
 MOST_WAVES = 20
 
 _COLOURS = {"completed": "green", "running": "cyan", "waiting": "yellow", "failed": "red", "cancelled": "red"}
-_MARKS: dict[PhaseStatus, str] = {
+_MARKS: dict[str, str] = {
     "completed": "[green]✓[/]",
     "running": "[cyan]▶[/]",
     "waiting": "[yellow]⏸[/]",
@@ -60,7 +59,13 @@ def flow_view(flow: FlowDetail) -> RenderableType:
     for phase in flow.phases:
         duration = took(phase.started_at, phase.finished_at)
         attempt = str(phase.attempt) if phase.attempt else ""
-        table.add_row(_MARKS[phase.status], words(phase.name), attempt, duration, escape(summary_of(phase.summary)))
+        table.add_row(
+            _MARKS.get(phase.status, phase.status),
+            words(phase.name),
+            attempt,
+            duration,
+            escape(summary_of(phase.summary)),
+        )
     lines: list[RenderableType] = [heading, f"Started {moment(flow.created_at)}"]
     if flow.parent_flow_id:
         lines.append(f"Started by the flow {flow.parent_flow_id}")

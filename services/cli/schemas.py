@@ -9,9 +9,7 @@ from typing import Any
 import yaml
 
 import contracts
-from contracts.assessment import AssessmentRequested
 from contracts.envelope import EVENT_TYPES, Event
-from contracts.planning import PlanningRequested
 from services.agent_runner.app import service as agent_runner
 from services.audit.app import service as audit
 from services.chassis.bus.in_process import InProcessBus
@@ -28,8 +26,7 @@ WHAT_TO_DO = "Run `just schemas` and commit what it writes."
 
 PARTICIPANTS = (
     Participant(gateway, sends=SENT_BY_ROUTES, admits=tuple(admission.ADMITTED.values())),
-    # One flow ends with the request for the next, which no phase asks for.
-    Participant(flow_orchestrator, sends=(AssessmentRequested, PlanningRequested)),
+    Participant(flow_orchestrator),
     Participant(field_mapping),
     Participant(agent_runner),
     Participant(audit),

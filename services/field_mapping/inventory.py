@@ -8,7 +8,7 @@ import orjson
 import polars as pl
 
 from contracts.claim_checks import APPLICATION_LIST, ASSETS, CONNECTIONS, ROW_NUMBER
-from contracts.discovery import QualityReport, TableKind
+from contracts.discovery import QualityReport
 from services.field_mapping.merging import IDENTITY_FIELDS, ORDER, SOURCE, merge_assets, merge_groups
 from services.field_mapping.normalise import PROBLEM_SCHEMA, MappingMismatch, SourceTable, normalise_table
 from services.field_mapping.operating_systems import operating_system_family
@@ -108,7 +108,7 @@ def _sort_rows(table: SourceTable, position: int) -> _Sorted:
     )
 
 
-def _kinds(kind: TableKind, rows: pl.DataFrame) -> dict[str, pl.Expr]:
+def _kinds(kind: str, rows: pl.DataFrame) -> dict[str, pl.Expr]:
     """Which rows of a table are what; an inventory may list applications among its assets."""
     is_application = pl.lit(False)
     if kind == "inventory" and "asset_type" in rows.columns:

@@ -54,6 +54,7 @@ class FlowType:
     outcome: Callable[["FlowState"], dict[str, Any]]
     child_row: Callable[["FlowState"], dict[str, Any]]
     next_flow: Callable[["FlowState"], Event | None] = lambda state: None
+    may_start: tuple[type[Event], ...] = ()
 
     def phase(self, name: str) -> Phase:
         """The phase of this name; raises `KeyError`."""
@@ -70,4 +71,4 @@ class FlowType:
 
     def emits(self) -> list[type[Event]]:
         """Every event this flow type sends, those about all flows aside."""
-        return [self.started, self.completed, self.failed, *(phase.asks for phase in self.phases)]
+        return [self.started, self.completed, self.failed, *self.may_start, *(phase.asks for phase in self.phases)]

@@ -19,8 +19,8 @@ from services.chassis.runtime import Runtime
 from services.chassis.service import Service
 from services.chassis.settings import Settings
 from services.chassis.testing import running, some_tenant
+from tests.chassis.handlers import hearing, settled, until
 from tests.chassis.probe import all_left, listener, probe, rows_of
-from tests.chassis.test_inbox_outbox import hearing, settled, until
 from tests.conftest import TransportOf
 
 pytestmark = pytest.mark.usefixtures("_no_waits")

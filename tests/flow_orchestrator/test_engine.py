@@ -1,12 +1,8 @@
 """The flow engine as a pure function: what follows from which event, and what is ignored."""
 
 from datetime import UTC, datetime, timedelta
-from uuid import uuid4
 
 import pytest
-from hypothesis import settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from contracts.assessment import AssessmentCompleted, AssessmentRequested
 from contracts.discovery import (
@@ -20,15 +16,13 @@ from contracts.discovery import (
     InventoryRequested,
 )
 from contracts.envelope import Event
-from contracts.flows import ApprovalDecided, ApprovalRequested, FlowUpdated
-from contracts.planning import PlanningCompleted, PlanningRequested, ReportRequested
+from contracts.flows import ApprovalRequested, FlowUpdated
+from contracts.planning import PlanningRequested
 from services.flow_orchestrator.engine import Decision, decide, start, time_out
 from services.flow_orchestrator.flow_type import FlowType
 from services.flow_orchestrator.flows.catalogue import FLOW_TYPES
-from services.flow_orchestrator.flows.mapping_review import decided_mappings
 from services.flow_orchestrator.state import FlowState
 from tests.flow_orchestrator.answers import (
-    TABLE_ID,
     a_discovery,
     a_planning,
     an_assessment,
@@ -36,12 +30,12 @@ from tests.flow_orchestrator.answers import (
     blob,
     decision,
     failure,
-    mapped,
-    to_review,
 )
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 DISCOVERY, ASSESSMENT, PLANNING = (FLOW_TYPES[name] for name in ("discovery", "assessment", "planning"))
+
+
 STARTS = {"discovery": a_discovery, "assessment": an_assessment, "planning": a_planning}
 
 
@@ -154,80 +148,6 @@ def test_a_flow_that_nobody_named_is_not_started() -> None:
         start(DISCOVERY, a_discovery().model_copy(update={"flow_id": None}), NOW)
 
 
-def at_the_gate() -> Decision:
-    """A discovery whose mapping waits for a person."""
-    first = start(DISCOVERY, a_discovery(), NOW)
-    second = step(DISCOVERY, first, answer(request_in(first)))
-    return step(DISCOVERY, second, answer(request_in(second), review=True))
-
-
-def test_a_doubtful_mapping_stops_at_a_gate() -> None:
-    waiting = at_the_gate()
-    task = task_in(waiting)
-
-    assert (waiting.state.status, waiting.state.current_phase) == ("waiting", "field_mapping")
-    assert waiting.state.view("field_mapping").status == "waiting"
-    assert (task.kind, task.expires_at) == ("field_mapping", NOW + timedelta(days=30))
-    assert task.details["mappings"][0]["columns"][1]["status"] == "review"
-    assert not any(event.step for event in waiting.events)
-
-
-def test_edits_at_the_gate_reach_the_next_phase() -> None:
-    waiting = at_the_gate()
-    edits = {str(TABLE_ID): {"Nm": "vm_name", "IP": None}}
-
-    going_on = step(DISCOVERY, waiting, decision(task_in(waiting), edits=edits))
-
-    request = request_in(going_on)
-    assert isinstance(request, InventoryRequested)
-    ip, name = request.mappings[0].columns
-    assert (ip.field, ip.status, ip.confidence, ip.reason) == (None, "unmapped", 1.0, "Decided by Ada.")
-    assert (name.field, name.status, name.confidence, name.reason) == ("vm_name", "accepted", 1.0, "Decided by Ada.")
-
-
-def test_what_was_left_alone_at_the_gate_is_confirmed() -> None:
-    proposed = [to_review(mapped("A", "hostname", "review"), mapped("B", None, "unmapped"))]
-
-    [table] = decided_mappings(proposed, {}, "Ada")
-
-    assert [(column.field, column.status) for column in table.columns] == [("hostname", "accepted"), (None, "unmapped")]
-    assert table.columns[0].reason == "Looks like it. Confirmed by Ada."
-    assert table.columns[1] == proposed[0].columns[1]
-
-
-def test_a_rejection_ends_the_flow() -> None:
-    waiting = at_the_gate()
-
-    ended = step(DISCOVERY, waiting, decision(task_in(waiting), "reject", comment="Wrong file"))
-
-    assert ended.state.status == "cancelled"
-    assert ended.state.problem is not None
-    assert ended.state.problem.code == "rejected"
-    assert "Ada rejected the mapping of doubtful columns: Wrong file" in ended.state.problem.detail
-    assert any(isinstance(event, DiscoveryFailed) for event in ended.events)
-    assert (ended.state.waits_for, ended.state.waits_until, ended.state.task_id) == (None, None, None)
-
-
-def test_the_first_decision_wins() -> None:
-    waiting = at_the_gate()
-    task = task_in(waiting)
-    approved = step(DISCOVERY, waiting, decision(task))
-    rejected = step(DISCOVERY, waiting, decision(task, "reject"))
-
-    assert decide(DISCOVERY, approved.state, decision(task, "reject"), NOW) is None
-    assert decide(DISCOVERY, approved.state, decision(task), NOW) is None
-    assert decide(DISCOVERY, rejected.state, decision(task), NOW) is None
-
-
-def test_a_decision_on_another_task_is_ignored() -> None:
-    waiting = at_the_gate()
-    other = decision(task_in(waiting)).model_copy(update={"task_id": uuid4()})
-    running = start(DISCOVERY, a_discovery(), NOW)
-
-    assert decide(DISCOVERY, waiting.state, other, NOW) is None
-    assert decide(DISCOVERY, running.state, other, NOW) is None
-
-
 def test_stale_repeated_late_and_foreign_replies_are_ignored() -> None:
     request = a_discovery()
     first = start(DISCOVERY, request, NOW)
@@ -299,111 +219,10 @@ def test_each_attempt_asks_the_same_under_a_step_of_its_own() -> None:
     assert not any(isinstance(event, DiscoveryStarted) for event in again.events)
 
 
-def test_a_task_that_nobody_decides_expires() -> None:
-    waiting = at_the_gate()
-    assert waiting.state.waits_until is not None
-
-    assert time_out(DISCOVERY, waiting.state, waiting.state.waits_until - timedelta(seconds=1)) is None
-    expired = time_out(DISCOVERY, waiting.state, waiting.state.waits_until)
-
-    assert expired is not None
-    assert expired.state.problem is not None
-    assert (expired.state.status, expired.state.problem.code) == ("failed", "approval_expired")
-
-
-def test_a_plan_is_reported_only_after_its_approval() -> None:
-    first = start(PLANNING, a_planning(), NOW)
-    waiting = step(PLANNING, first, answer(request_in(first)))
-    task = task_in(waiting)
-    assert (task.kind, len(task.details["waves"]), task.details["unplanned"]) == ("wave_plan", 1, {"retire": 2})
-
-    approved = step(PLANNING, waiting, decision(task))
-    request = request_in(approved)
-    assert isinstance(request, ReportRequested)
-    assert (request.plan, request.unplanned) == (blob("plan"), {"retire": 2})
-    last = step(PLANNING, approved, answer(request))
-    completed = next(event for event in last.events if isinstance(event, PlanningCompleted))
-    assert (completed.wave_count, completed.application_count) == (1, 1)
-
-
 def test_an_assessment_tells_its_distribution() -> None:
     last = run_to_the_end(ASSESSMENT, an_assessment())[-1]
     completed = next(event for event in last.events if isinstance(event, AssessmentCompleted))
     assert (completed.application_count, completed.distribution) == (5, {"rehost": 3, "retire": 2})
-
-
-class AnyOrder(RuleBasedStateMachine):
-    """A flow under replies, decisions and clocks in any order, repeated at will."""
-
-    @initialize(name=st.sampled_from(sorted(FLOW_TYPES)), then=st.sampled_from([[], ["assessment", "planning"]]))
-    def begin(self, name: str, then: list[str]) -> None:
-        self.flow_type = FLOW_TYPES[name]
-        request = a_discovery(then=then) if name == "discovery" else STARTS[name]()
-        self.now = NOW
-        self.decisions = [start(self.flow_type, request, self.now)]
-        self.known: list[Event] = [request, *self.decisions[0].events]
-        self.completed = 0
-
-    @property
-    def state(self) -> FlowState:
-        return self.decisions[-1].state
-
-    def take(self, decision: Decision | None) -> None:
-        if decision is not None:
-            assert not self.state.ended, "an ended flow moved"
-            self.decisions.append(decision)
-            self.known += decision.events
-            self.completed += sum(isinstance(event, self.flow_type.completed) for event in decision.events)
-
-    @rule(data=st.data(), review=st.booleans(), fails=st.booleans())
-    def a_worker_answers_any_request_so_far(self, data: st.DataObject, review: bool, fails: bool) -> None:
-        request = data.draw(st.sampled_from([event for event in self.known if event.step is not None]))
-        phase = next(each for each in self.flow_type.phases if isinstance(request, each.asks))
-        reply = failure(phase.fails_with, request) if fails else answer(request, review)
-        before, result = self.state, decide(self.flow_type, stored(self.state), reply, self.now)
-        belongs = before.status == "running" and request.step == before.step
-        assert (result is not None) == belongs
-        self.take(result)
-
-    @precondition(lambda self: any(isinstance(event, ApprovalRequested) for event in self.known))
-    @rule(data=st.data(), verdict=st.sampled_from(["approve", "reject"]))
-    def a_person_decides_any_task_so_far(self, data: st.DataObject, verdict: str) -> None:
-        tasks = [event for event in self.known if isinstance(event, ApprovalRequested)]
-        task = data.draw(st.sampled_from(tasks))
-        decided = ApprovalDecided.model_validate({**decision(task).model_dump(), "decision": verdict})
-        result = decide(self.flow_type, stored(self.state), decided, self.now)
-        assert (result is not None) == (task.task_id == self.state.task_id)
-        self.take(result)
-
-    @rule(data=st.data())
-    def any_event_comes_again(self, data: st.DataObject) -> None:
-        event = data.draw(st.sampled_from(self.known))
-        assert decide(self.flow_type, stored(self.state), event, self.now) is None
-
-    @rule(hours=st.integers(min_value=0, max_value=24 * 31))
-    def time_passes(self, hours: int) -> None:
-        self.now += timedelta(hours=hours)
-        due = self.state.waits_until is not None and self.now >= self.state.waits_until
-        result = time_out(self.flow_type, stored(self.state), self.now)
-        assert (result is not None) == due
-        self.take(result)
-
-    @invariant()
-    def it_has_ended_or_says_what_it_waits_for_and_until_when(self) -> None:
-        if not hasattr(self, "decisions"):
-            return
-        state = self.state
-        waits = (state.waits_for, state.waits_until)
-        assert all(each is None for each in waits) if state.ended else all(each is not None for each in waits)
-        assert (state.task_id is not None) == (state.status == "waiting")
-        assert self.completed == (state.status == "completed")
-        assert [each.state.revision for each in self.decisions] == list(range(1, len(self.decisions) + 1))
-        if state.status == "failed":
-            assert state.problem is not None
-
-
-AnyOrder.TestCase.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
-TestAnyOrder = AnyOrder.TestCase
 
 
 def test_every_state_fits_its_child_row() -> None:

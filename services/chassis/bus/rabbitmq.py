@@ -132,7 +132,8 @@ class RabbitBus:
                 except Exception:
                     log.exception("delivery_failed", queue=subscription.queue, again_in_seconds=pause)
                     with contextlib.suppress(TimeoutError):
-                        await asyncio.wait_for(self._stopping.wait(), pause)
+                        async with asyncio.timeout(pause):
+                            await self._stopping.wait()
                     if self._stopping.is_set():
                         break
                 else:

@@ -62,4 +62,5 @@ ASSESSMENT = FlowType(
     outcome=_outcome,
     child_row=lambda state: _outcome(state) if SixRCompleted.type_name in state.results else {},
     next_flow=_planning,
+    may_start=(PlanningRequested,),
 )

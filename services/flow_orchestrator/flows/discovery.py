@@ -154,4 +154,5 @@ DISCOVERY = FlowType(
     outcome=_outcome,
     child_row=_child_row,
     next_flow=_assessment,
+    may_start=(AssessmentRequested,),
 )

@@ -1,7 +1,7 @@
 """What waits for a person, and the person's decision."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Query
@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts import rest
 from contracts.catalog import CATALOG
-from contracts.flows import ApprovalDecided, ApprovalKind
+from contracts.flows import ApprovalDecided
 from services.chassis.errors import Conflict, ExpectedFailure, NotFound
 from services.gateway.keys import Caller
 from services.gateway.pagination import Page
@@ -67,7 +67,7 @@ async def decide(task_id: UUID, body: rest.ApprovalDecisionBody, caller: Caller,
             tenant=caller.tenant,
             flow_id=task.flow_id,
             task_id=task_id,
-            kind=cast("ApprovalKind", task.kind),
+            kind=task.kind,
             decision=body.decision,
             edits=body.edits,
             decided_by=caller.name,
