@@ -125,7 +125,9 @@ def test_a_name_that_only_contains_a_vague_one_is_allowed() -> None:
 
 
 def test_no_file_is_too_long() -> None:
-    assert [line for path in PYTHON_FILES for line in too_long(str(path), read(path))] == []
+    # A migration is generated, and as long as the tables it makes.
+    written = [path for path in PYTHON_FILES if "migrations" not in path.parts]
+    assert [line for path in written for line in too_long(str(path), read(path))] == []
 
 
 def test_a_long_file_is_reported() -> None:
