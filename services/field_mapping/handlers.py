@@ -1,5 +1,6 @@
 """Field mapping's work: read files, propose what their columns mean, build the clean inventory."""
 
+import asyncio
 from collections.abc import Iterator, Sequence
 from uuid import uuid5
 
@@ -20,12 +21,12 @@ from contracts.discovery import (
     InventoryRequested,
     TableProfile,
 )
-from contracts.envelope import Tenant
+from contracts.envelope import BlobRef, Tenant
 from services.chassis.errors import ExpectedFailure
 from services.chassis.frames import PIECE_ROWS, insert_frames, load_frame, store_frame
 from services.chassis.service import Service
 from services.chassis.work import Job
-from services.field_mapping.inventory import MappingMismatch, SourceTable, build_inventory
+from services.field_mapping.inventory import Inventory, MappingMismatch, SourceTable, build_inventory
 from services.field_mapping.matching import propose
 from services.field_mapping.profile import profile
 from services.field_mapping.read_table import FileRejected, ReadTable
@@ -115,15 +116,16 @@ async def make_inventory(event: InventoryRequested, job: Job) -> InventoryComple
     del sources
     if inventory.assets.is_empty() and inventory.applications.is_empty():
         raise _no_assets(event.tables, inventory.rejected_rows)
-    blobs = {
-        name: await store_frame(job, event.tenant, name, getattr(inventory, name))
-        for name in ("assets", "applications", "connections", "rejected_rows", "cell_problems")
-    }
     await job.progress(total, total, f"storing {inventory.assets.height:,} assets")
     session = await job.begin()
     assert isinstance(Asset.__table__, Table)
     key = ("client_account_id", "engagement_id", "asset_uid")
-    await insert_frames(session, Asset.__table__, asset_rows(inventory.assets, str(event.flow_id)), upsert_on=key)
+    # The database and the blob store work at the same time; what fails in one still waits for the other to end.
+    storing = asyncio.create_task(_store(job, event.tenant, inventory))
+    try:
+        await insert_frames(session, Asset.__table__, asset_rows(inventory.assets, str(event.flow_id)), upsert_on=key)
+    finally:
+        blobs = await storing
     await session.execute(delete(Mapping).where(Mapping.flow_id == event.flow_id))
     await session.execute(
         insert(Mapping),
@@ -146,6 +148,11 @@ async def make_inventory(event: InventoryRequested, job: Job) -> InventoryComple
         assets_by_environment=inventory.assets_by_environment,
         assets_by_operating_system=inventory.assets_by_operating_system,
     )
+
+
+async def _store(job: Job, tenant: Tenant, inventory: Inventory) -> dict[str, BlobRef]:
+    names = ("assets", "applications", "connections", "rejected_rows", "cell_problems")
+    return {name: await store_frame(job, tenant, name, getattr(inventory, name)) for name in names}
 
 
 def _no_assets(tables: Sequence[TableProfile], rejected: pl.DataFrame) -> ExpectedFailure:

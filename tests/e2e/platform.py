@@ -11,7 +11,6 @@ from pydantic import SecretStr
 from sqlalchemy import text
 
 from contracts.envelope import Tenant
-from services.chassis.bus.in_process import InProcessBus
 from services.chassis.bus.transport import Transport
 from services.chassis.runtime import Runtime
 from services.chassis.service import Service
@@ -89,9 +88,8 @@ async def a_platform(
     app = create_api(gateway)
     transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)
     try:
-        if isinstance(gateway.transport, InProcessBus):
-            # Everybody listens before anybody sends what a killed platform left: this bus forgets who is not there.
-            await gateway.transport.start([each for runtime in runtimes.values() for each in runtime.subscriptions()])
+        for runtime in runtimes.values():
+            await runtime.listen()
         for runtime in runtimes.values():
             await runtime.start()
         async with httpx2.AsyncClient(transport=transport, base_url="http://gateway") as http:
