@@ -1,5 +1,6 @@
 """The large part of the read model: Parquet files of other services become rows to page through."""
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from uuid import NAMESPACE_OID, uuid5
 
@@ -31,15 +32,19 @@ def table_of(mapped: type[DeclarativeBase]) -> Table:
     return mapped.__table__
 
 
-def asset_rows(path: Path, flow_id: str) -> pl.DataFrame:
-    """Assets as the read model stores them: its own columns, and the other filled fields as JSON `attributes`."""
+def asset_rows(path: Path, flow_id: str) -> Iterator[pl.DataFrame]:
+    """Assets as the read model stores them, in the order of its key: its own columns, and the other fields as JSON.
+
+    They come piece by piece, for the JSON is larger than all the rest.
+    """
     frame = pl.read_parquet(path)
     own = [column.name for column in table_of(Asset).columns if column.name in frame.columns]
     others = [name for name in frame.columns if name not in own and frame[name].null_count() < frame.height]
     attributes = _without_nulls(pl.struct(others).struct.json_encode()) if others else pl.lit("{}")
-    return frame.with_columns(attributes.alias("attributes"), pl.lit(flow_id).alias("flow_id")).select(
-        "flow_id", *own, "attributes"
-    )
+    order = frame["asset_uid"].arg_sort()
+    for start in range(0, frame.height, PIECE_ROWS):
+        piece = frame[order.slice(start, PIECE_ROWS)]
+        yield piece.select(pl.lit(flow_id).alias("flow_id"), *own, attributes.alias("attributes"))
 
 
 def _without_nulls(objects: pl.Expr) -> pl.Expr:
@@ -73,14 +78,14 @@ def numbered_rows(path: Path, flow_id: str, mapped: type[DeclarativeBase]) -> pl
 async def show_assets(event: InventoryCompleted, job: Job) -> None:
     """Make a discovery's assets listable, and what could not be read of its files."""
     flow_id = str(flow_of(event))
-    async with job.blobs.local(event.tenant, event.assets) as path:
-        assets = await job.run(asset_rows, path, flow_id)
     async with job.blobs.local(event.tenant, event.rejected_rows) as path:
         rejected = await job.run(numbered_rows, path, flow_id, RejectedRow)
     async with job.blobs.local(event.tenant, event.cell_problems) as path:
         problems = await job.run(numbered_rows, path, flow_id, CellProblem)
-    for mapped, rows in ((Asset, assets), (RejectedRow, rejected), (CellProblem, problems)):
-        await _replace(job, event.flow_id, mapped, rows)
+    async with job.blobs.local(event.tenant, event.assets) as path:
+        await _replace(job, event.flow_id, Asset, asset_rows(path, flow_id))
+    for mapped, rows in ((RejectedRow, rejected), (CellProblem, problems)):
+        await _replace(job, event.flow_id, mapped, rows.iter_slices(PIECE_ROWS))
 
 
 @service.work
@@ -91,8 +96,8 @@ async def show_applications(event: DependencyAnalysisCompleted, job: Job) -> Non
         applications = await job.run(plain_rows, path, flow_id, Application)
     async with job.blobs.local(event.tenant, event.dependencies) as path:
         dependencies = await job.run(dependency_rows, path, flow_id)
-    await _replace(job, event.flow_id, Application, applications)
-    await _replace(job, event.flow_id, Dependency, dependencies)
+    await _replace(job, event.flow_id, Application, applications.iter_slices(PIECE_ROWS))
+    await _replace(job, event.flow_id, Dependency, dependencies.iter_slices(PIECE_ROWS))
 
 
 @service.work
@@ -100,7 +105,7 @@ async def show_treatments(event: SixRCompleted, job: Job) -> None:
     """Make an assessment's treatments listable."""
     async with job.blobs.local(event.tenant, event.assessments) as path:
         rows = await job.run(plain_rows, path, str(flow_of(event)), Treatment)
-    await _replace(job, event.flow_id, Treatment, rows)
+    await _replace(job, event.flow_id, Treatment, rows.iter_slices(PIECE_ROWS))
 
 
 @service.work
@@ -114,9 +119,9 @@ async def show_waves(event: WavePlanningCompleted, job: Job) -> None:
         await session.execute(insert(PlannedWave), rows)
 
 
-async def _replace(job: Job, flow_id: object, mapped: type[DeclarativeBase], rows: pl.DataFrame) -> None:
+async def _replace(job: Job, flow_id: object, mapped: type[DeclarativeBase], rows: Iterable[pl.DataFrame]) -> None:
     """Write `rows` in place of what an earlier attempt of the phase left for this flow."""
     table = table_of(mapped)
     session = await job.begin()
     await session.execute(delete(table).where(table.c.flow_id == flow_id))
-    await insert_frames(session, table, rows.iter_slices(PIECE_ROWS))
+    await insert_frames(session, table, rows)

@@ -9,6 +9,7 @@ from sqlalchemy import update
 
 from contracts.discovery import FieldMappingCompleted, FieldMappingRequested
 from contracts.flows import WorkProgressed
+from services.chassis import work
 from services.chassis.bus.in_process import InProcessBus
 from services.chassis.leases import Leases
 from services.chassis.runtime import Runtime
@@ -99,13 +100,17 @@ async def test_a_heartbeat_keeps_the_lease_of_slow_work(settings: Settings) -> N
     assert runs == 1
 
 
-async def test_work_whose_holder_is_silent_is_taken_over_and_the_zombie_does_not_count(settings: Settings) -> None:
+async def test_work_whose_holder_is_silent_is_taken_over_and_the_zombie_does_not_count(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     request, zombie_is_in, zombie_may_go = mapping_request(some_tenant()), asyncio.Event(), asyncio.Event()
 
     async def as_zombie(event: FieldMappingRequested, job: Job) -> None:
         zombie_is_in.set()
         await zombie_may_go.wait()
 
+    # With one worker, nobody but the other process can take the work over.
+    monkeypatch.setattr(work, "CONCURRENCY", 1)
     zombie = Runtime(working(as_zombie), settings.model_copy(update={"lease_seconds": 60}), InProcessBus())
     await accept(zombie, request)
     await zombie.start()

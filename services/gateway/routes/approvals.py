@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Query
-from sqlalchemy import select, update
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts import rest
@@ -45,24 +45,12 @@ async def show_approval(task_id: UUID, session: Reading) -> rest.ApprovalView:
 async def decide(task_id: UUID, body: rest.ApprovalDecisionBody, caller: Caller, gateway: Gateway) -> rest.ApprovalView:
     """Approve, approve with edits, or reject. The first valid decision wins; later ones get 409."""
     async with gateway.database.transaction(caller.tenant) as session:
-        task = await _task(session, task_id)
-        check_edits(task.kind, task.details, body.edits)
-        values = {
-            "status": "approved" if body.decision == "approve" else "rejected",
-            "decided_by": caller.name,
-            "decided_at": datetime.now(UTC),
-            "comment": body.comment,
-        }
-        statement = (
-            update(Approval)
-            .where(Approval.task_id == task_id, Approval.status == "pending")
-            .values(values)
-            .returning(Approval)
-            .execution_options(populate_existing=True)
-        )
-        decided = (await session.execute(statement)).scalar_one_or_none()
-        if decided is None:
+        task = await _task(session, task_id, lock=True)
+        if task.status != "pending":
             raise Conflict("already_decided", f"This task was {task.status} by {task.decided_by} before.")
+        check_edits(task.kind, task.details, body.edits)
+        task.status = "approved" if body.decision == "approve" else "rejected"
+        task.decided_by, task.decided_at, task.comment = caller.name, datetime.now(UTC), body.comment
         decision = ApprovalDecided(
             tenant=caller.tenant,
             flow_id=task.flow_id,
@@ -74,7 +62,7 @@ async def decide(task_id: UUID, body: rest.ApprovalDecisionBody, caller: Caller,
             comment=body.comment,
         )
         await emit(session, decision)
-        view = rest.ApprovalView.model_validate(decided)
+        view = rest.ApprovalView.model_validate(task)
     gateway.committed()
     return view
 
@@ -101,8 +89,9 @@ def check_edits(kind: str, details: dict[str, Any], edits: dict[str, dict[str, s
                 raise ExpectedFailure("unknown_field", f"There is no canonical field {field!r}.", column=column)
 
 
-async def _task(session: AsyncSession, task_id: UUID) -> Approval:
-    task = await session.scalar(select(Approval).where(Approval.task_id == task_id))
+async def _task(session: AsyncSession, task_id: UUID, *, lock: bool = False) -> Approval:
+    statement = select(Approval).where(Approval.task_id == task_id)
+    task = await session.scalar(statement.with_for_update() if lock else statement)
     if task is None:
         raise NotFound("task_not_found", f"There is no task {task_id} in this engagement.")
     return task
