@@ -3,13 +3,14 @@
 Both run in turn on one embedded Postgres as the platform configures it (fsync and synchronous commit on). The import
 goes through the whole platform: streamed to REST over a loopback socket, read, mapped, cleaned, merged and stored. It
 ends when the orchestrator has `inventory.completed`, so the assets are committed and the event is delivered. COPY puts
-the file into a table of text columns without row-level security, streamed by asyncpg over the same socket.
+the file into a table of text columns without row-level security, streamed by asyncpg over a socket of the same kind.
+
+`platform_peak_resident_mb` is all five services in one process, beside it stands each service in a process of its own.
 """
 
 import asyncio
 import csv
 import os
-import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator
@@ -27,6 +28,7 @@ from deploy.bench.platform_process import PlatformProcess, platform_process
 from deploy.bench.results import Result
 from deploy.demo.generate import write_wide_csv
 from services.chassis.embedded_postgres import EmbeddedPostgres
+from services.cli.private_nodes import PrivateRabbitMQ
 from services.cli.service_list import SERVICE_NAMES
 
 PEERS: list[str] = []  # The peer is Postgres itself, which the platform brings along.
@@ -61,8 +63,8 @@ async def run() -> Result:
     return await measure(rows, rounds)
 
 
-async def measure(rows: int, rounds: int) -> Result:
-    """`rounds` rounds after one that warms up."""
+async def measure(rows: int, rounds: int, per_service: bool = True) -> Result:
+    """`rounds` rounds after one that warms up, and the memory of each service alone where RabbitMQ is installed."""
     with tempfile.TemporaryDirectory(prefix="modernize-bench-") as name:
         folder = Path(name)
         source = folder / "inventory.csv"
@@ -70,14 +72,31 @@ async def measure(rows: int, rounds: int) -> Result:
         postgres = EmbeddedPostgres(folder / "data")
         address = await asyncio.to_thread(postgres.start)
         try:
-            async with platform_process(folder / "platform", address) as platform:
+            settings = {"MODERNIZE_DATA_DIR": str(folder / "platform"), "MODERNIZE_DATABASE_URL": address}
+            async with platform_process("embedded", settings) as platform:
                 measured = [await _round(platform, address, source) for _ in range(rounds + 1)][1:]
-                return summary(rows, source.stat().st_size, measured, platform.peak_resident_mb())
+                peaks = platform.peak_resident_mb()
+            if per_service and PrivateRabbitMQ.server() is not None:
+                peaks |= await _peaks_of_services(folder, settings, address, source)
+            return summary(rows, source.stat().st_size, measured, peaks)
         finally:
             await asyncio.to_thread(postgres.stop)
 
 
-def summary(rows: int, size_bytes: int, rounds: list[Round], peak_resident_mb: float) -> Result:
+async def _peaks_of_services(folder: Path, settings: dict[str, str], address: str, source: Path) -> dict[str, float]:
+    """Peak memory of each service in a process of its own, over two imports on a RabbitMQ node of the benchmark's."""
+    node = PrivateRabbitMQ(folder / "rabbitmq")
+    broker = await asyncio.to_thread(node.start)
+    try:
+        async with platform_process("distributed", {**settings, "MODERNIZE_RABBITMQ_URL": broker}) as platform:
+            for _ in range(2):
+                await _round(platform, address, source)
+            return platform.peak_resident_mb()
+    finally:
+        await asyncio.to_thread(node.stop)
+
+
+def summary(rows: int, size_bytes: int, rounds: list[Round], peaks: dict[str, float]) -> Result:
     """Medians over the rounds; a ratio is taken within each round, so that a busy minute slows both of its sides."""
     seconds = median(one.import_seconds for one in rounds)
     ratios = [one.import_seconds / one.copy_seconds for one in rounds]
@@ -92,7 +111,7 @@ def summary(rows: int, size_bytes: int, rounds: list[Round], peak_resident_mb: f
             "import_seconds": seconds,
             **{f"{phase}_seconds": median(one.phases[phase] for one in rounds) for phase in PHASES},
             "import_rows_per_second": rows / seconds,
-            "platform_peak_resident_mb": peak_resident_mb,
+            **{f"{name}_peak_resident_mb": peak for name, peak in peaks.items()},
         },
         ratios={
             "import_to_copy": median(ratios),
@@ -129,12 +148,13 @@ async def _copy(connection: Any, source: Path) -> float:
     return time.perf_counter() - start
 
 
-async def _import(
-    platform: PlatformProcess, connection: Any, source: Path
-) -> tuple[float, dict[str, float], int]:
+async def _import(platform: PlatformProcess, connection: Any, source: Path) -> tuple[float, dict[str, float], int]:
     """Seconds from the first byte sent to `inventory.completed`, those of each phase, and the assets that there are."""
     async with httpx2.AsyncClient(
-        base_url=f"{platform.url}/api/v1", headers={"X-API-Key": platform.api_key}, timeout=IMPORT_SECONDS, trust_env=False
+        base_url=f"{platform.url}/api/v1",
+        headers={"X-API-Key": platform.api_key},
+        timeout=IMPORT_SECONDS,
+        trust_env=False,
     ) as client:
         # Every import has an engagement of its own, so that none finds the assets of another and updates them.
         engagement = await _post(client, "/engagements", {"client_name": "Bench", "engagement_name": "Import"})
@@ -183,5 +203,7 @@ async def _until_done(connection: Any, flow_id: str) -> None:
 
 async def _heard(connection: Any, flow_id: str) -> dict[str, datetime]:
     """When the orchestrator heard each event of the flow."""
-    rows = await connection.fetch("select event_type, at from flow_orchestrator.flow_journal where flow_id = $1", flow_id)
+    rows = await connection.fetch(
+        "select event_type, at from flow_orchestrator.flow_journal where flow_id = $1", flow_id
+    )
     return {row["event_type"]: row["at"] for row in rows}

@@ -16,7 +16,7 @@ from services.chassis.tenancy import CLIENT_ACCOUNT, ENGAGEMENT
 from services.chassis.work import Job
 
 PARQUET = "application/vnd.apache.parquet"
-PIECE_ROWS = 5_000
+PIECE_ROWS = 10_000
 # No text has this control character but by accident, so that the quotes of JSON need no doubling.
 QUOTE = "\x01"
 

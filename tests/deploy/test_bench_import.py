@@ -1,0 +1,44 @@
+"""The import benchmark: it runs the real platform, and its figures are computed from its rounds."""
+
+import os
+
+import pytest
+
+from deploy.bench.import_bench import PHASES, Round, measure, summary
+from deploy.bench.platform_process import PlatformProcess
+
+ROUNDS = [
+    Round(copy_seconds=1.0, import_seconds=4.0, phases=dict.fromkeys(PHASES, 1.0), assets=90),
+    Round(copy_seconds=2.0, import_seconds=6.0, phases=dict.fromkeys(PHASES, 1.5), assets=90),
+    Round(copy_seconds=1.0, import_seconds=5.0, phases=dict.fromkeys(PHASES, 1.25), assets=90),
+]
+
+
+def test_seconds_are_medians_and_ratios_are_taken_within_a_round() -> None:
+    result = summary(rows=100, size_bytes=2 * 1024**2, rounds=ROUNDS, peaks={"platform": 321.0})
+    assert result.figures["copy_seconds"] == 1.0
+    assert result.figures["import_seconds"] == 5.0
+    assert result.figures["inventory_seconds"] == 1.25
+    assert result.figures["import_rows_per_second"] == 20
+    assert result.figures["file_mb"] == 2
+    assert result.figures["platform_peak_resident_mb"] == 321
+    assert result.ratios == {
+        "import_to_copy": 4.0,
+        "import_to_copy_best_round": 3.0,
+        "import_to_copy_worst_round": 5.0,
+    }
+
+
+def test_the_peak_of_a_process_is_at_least_what_it_has() -> None:
+    here = PlatformProcess(url="", api_key="", pids={"this": os.getpid()})
+    assert here.peak_resident_mb()["this"] > 10
+
+
+async def test_a_small_file_goes_through_the_whole_platform() -> None:
+    result = await measure(rows=300, rounds=1, per_service=False)
+    figures = result.figures
+    assert figures["rows"] == 300
+    assert 250 < figures["assets"] <= 300
+    assert sum(figures[f"{phase}_seconds"] for phase in PHASES) == pytest.approx(figures["import_seconds"])
+    assert all(figures[f"{phase}_seconds"] > 0 for phase in PHASES)
+    assert result.ratios["import_to_copy"] == pytest.approx(figures["import_seconds"] / figures["copy_seconds"])
