@@ -1,7 +1,9 @@
 """Fixtures of all tests: an isolated environment, a real Postgres, and every bus there is."""
 
+import asyncio
 import importlib
 import os
+import warnings
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -20,6 +22,7 @@ from tests.chassis.probe import LISTENER, PROBE
 from tests.rabbitmq_node import MISSING, SharedBroker, new_shared_folder
 
 SERVICES = ("gateway", "flow_orchestrator", "agent_runner", "field_mapping", "audit")
+LOOP_CLOSING_SECONDS = 30
 SHARED_BROKER = "TEST_RABBITMQ_FOLDER"
 
 TransportOf = Callable[[Service], Transport]
@@ -35,6 +38,24 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     """End the broker that a test process started for all."""
     if not hasattr(config, "workerinput"):
         SharedBroker(Path(os.environ.pop(SHARED_BROKER))).end()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _loops_close_in_bounded_time() -> Iterator[None]:
+    """A task that survives its cancellation is named in a warning; it would keep its loop from closing for ever."""
+
+    def cancel_all_tasks(loop: asyncio.AbstractEventLoop) -> None:
+        if not (tasks := asyncio.all_tasks(loop)):
+            return
+        for task in tasks:
+            task.cancel()
+        _, stuck = loop.run_until_complete(asyncio.wait(tasks, timeout=LOOP_CLOSING_SECONDS))
+        for task in stuck:
+            warnings.warn(f"this task did not end when it was cancelled: {task!r}", stacklevel=1)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(asyncio.runners, "_cancel_all_tasks", cancel_all_tasks)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -67,7 +67,7 @@ class Settings(BaseSettings):
         default=20, gt=0, description="How long a worker may be silent before its work is given to another"
     )
     poll_seconds: float = Field(
-        default=0.25, gt=0, description="How often outbox and work tables are looked at when nothing woke their reader"
+        default=1, gt=0, description="How often outbox and work tables are looked at when nothing woke their reader"
     )
 
     @property
