@@ -3,7 +3,7 @@
 import asyncio
 import io
 import tempfile
-from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
 from contextlib import aclosing
 from pathlib import Path
 
@@ -72,6 +72,23 @@ async def insert_frames(
             )
             await session.execute(text(insert))
             await session.execute(text(f"truncate {staging}"))
+
+
+def rows_with_attributes(
+    frame: pl.DataFrame, table: Table, key: str, flow_id: str, tidy: Callable[[pl.Expr], pl.Expr] = lambda json: json
+) -> Iterator[pl.DataFrame]:
+    """The rows of `frame` as `table` stores them, in the order of its key: its own columns, the other fields as JSON.
+
+    Fields that no row has are left out; `tidy` changes the JSON of each row. They come piece by piece, for the JSON is
+    larger than all the rest.
+    """
+    own = [column.name for column in table.columns if column.name in frame.columns]
+    others = [name for name in frame.columns if name not in own and frame[name].null_count() < frame.height]
+    attributes = tidy(pl.struct(others).struct.json_encode()) if others else pl.lit("{}")
+    order = frame[key].arg_sort()
+    for start in range(0, frame.height, PIECE_ROWS):
+        piece = frame[order.slice(start, PIECE_ROWS)]
+        yield piece.select(pl.lit(flow_id).alias("flow_id"), *own, attributes.alias("attributes"))
 
 
 async def _prepared(frames: Iterator[pl.DataFrame]) -> AsyncGenerator[tuple[list[str], io.BytesIO], None]:

@@ -23,7 +23,7 @@ from contracts.discovery import (
 )
 from contracts.envelope import BlobRef, Tenant
 from services.chassis.errors import ExpectedFailure
-from services.chassis.frames import PIECE_ROWS, insert_frames, load_frame, store_frame
+from services.chassis.frames import insert_frames, load_frame, rows_with_attributes, store_frame
 from services.chassis.service import Service
 from services.chassis.work import Job
 from services.field_mapping.inventory import Inventory, MappingMismatch, SourceTable, build_inventory
@@ -173,14 +173,6 @@ def _no_assets(tables: Sequence[TableProfile], rejected: pl.DataFrame) -> Expect
 
 
 def asset_rows(assets: pl.DataFrame, flow_id: str) -> Iterator[pl.DataFrame]:
-    """Assets as the table stores them, in the order of its key: its own columns, and the other filled fields as JSON.
-
-    They come piece by piece, for the JSON is larger than all the rest.
-    """
-    own = [column.name for column in Asset.__table__.columns if column.name in assets.columns]
-    others = [name for name in assets.columns if name not in own and assets[name].null_count() < assets.height]
-    attributes = pl.struct(others).struct.json_encode() if others else pl.lit("{}")
-    order = assets["asset_uid"].arg_sort()
-    for start in range(0, assets.height, PIECE_ROWS):
-        piece = assets[order.slice(start, PIECE_ROWS)]
-        yield piece.select(pl.lit(flow_id).alias("flow_id"), *own, attributes.alias("attributes"))
+    """Assets as the table stores them."""
+    assert isinstance(Asset.__table__, Table)
+    return rows_with_attributes(assets, Asset.__table__, "asset_uid", flow_id)

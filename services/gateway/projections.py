@@ -12,7 +12,7 @@ from sqlalchemy.orm import DeclarativeBase
 from contracts.assessment import SixRCompleted
 from contracts.discovery import DependencyAnalysisCompleted, InventoryCompleted
 from contracts.planning import WavePlanningCompleted
-from services.chassis.frames import PIECE_ROWS, insert_frames
+from services.chassis.frames import PIECE_ROWS, insert_frames, rows_with_attributes
 from services.chassis.work import Job
 from services.gateway.handlers import flow_of, service
 from services.gateway.tables import (
@@ -33,18 +33,8 @@ def table_of(mapped: type[DeclarativeBase]) -> Table:
 
 
 def asset_rows(path: Path, flow_id: str) -> Iterator[pl.DataFrame]:
-    """Assets as the read model stores them, in the order of its key: its own columns, and the other fields as JSON.
-
-    They come piece by piece, for the JSON is larger than all the rest.
-    """
-    frame = pl.read_parquet(path)
-    own = [column.name for column in table_of(Asset).columns if column.name in frame.columns]
-    others = [name for name in frame.columns if name not in own and frame[name].null_count() < frame.height]
-    attributes = _without_nulls(pl.struct(others).struct.json_encode()) if others else pl.lit("{}")
-    order = frame["asset_uid"].arg_sort()
-    for start in range(0, frame.height, PIECE_ROWS):
-        piece = frame[order.slice(start, PIECE_ROWS)]
-        yield piece.select(pl.lit(flow_id).alias("flow_id"), *own, attributes.alias("attributes"))
+    """Assets as the read model stores them: `attributes` has only what an asset has."""
+    return rows_with_attributes(pl.read_parquet(path), table_of(Asset), "asset_uid", flow_id, tidy=_without_nulls)
 
 
 def _without_nulls(objects: pl.Expr) -> pl.Expr:
