@@ -82,7 +82,15 @@ def sync(parts: list[str]) -> None:
     print(f"Installing what the lock says into .venv (runtime, {', '.join(wanted)}) ...", file=sys.stderr)
     started = time.monotonic()
     PARTS_STAMP.unlink(missing_ok=True)
-    uv: tuple[str | Path, ...] = (VENV / "bin" / "uv", "pip", "install", "--quiet", "--python", PYTHON)
+    uv: tuple[str | Path, ...] = (
+        VENV / "bin" / "uv",
+        "pip",
+        "install",
+        "--system-certs",
+        "--quiet",
+        "--python",
+        PYTHON,
+    )
     options = [option for part in wanted for option in PARTS[part]]
     # The lock holds every part; as a constraint with hashes it pins and checks whatever subset is asked for.
     locked_only = ["--require-hashes", "--constraint", "requirements.lock"]
