@@ -1,6 +1,32 @@
 """What the services say to each other. Importing this package registers every event."""
 
-from contracts import assessment, discovery, flows, operations, planning
+from contracts import (
+    agent_tasks,
+    assessment,
+    collection,
+    discovery,
+    flows,
+    lifecycle,
+    modernization,
+    operations,
+    planning,
+    work,
+)
 from contracts.envelope import BlobRef, Event, Problem, Tenant
 
-__all__ = ["BlobRef", "Event", "Problem", "Tenant", "assessment", "discovery", "flows", "operations", "planning"]
+__all__ = [
+    "BlobRef",
+    "Event",
+    "Problem",
+    "Tenant",
+    "agent_tasks",
+    "assessment",
+    "collection",
+    "discovery",
+    "flows",
+    "lifecycle",
+    "modernization",
+    "operations",
+    "planning",
+    "work",
+]

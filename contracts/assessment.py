@@ -7,6 +7,7 @@ from pydantic import Field
 
 from contracts.discovery import ReportInputs, Value
 from contracts.envelope import BlobRef, Event, Problem
+from contracts.lifecycle import StartOptions
 
 # The six treatments, in the words of AWS's migration strategies ("6 Strategies for Migrating Applications", 2016).
 SixR = Literal["rehost", "replatform", "refactor", "repurchase", "retire", "retain"]
@@ -27,6 +28,7 @@ class AssessmentRequested(Event, type="assessment.requested"):
     report: ReportInputs
     parent_flow_id: UUID | None = None
     then: list[Literal["planning"]] = Field(default=[])
+    options: StartOptions = StartOptions()
 
 
 class AssessmentStarted(Event, type="assessment.started", public=True):

@@ -6,6 +6,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from contracts.envelope import BlobRef, Event, Problem
+from contracts.lifecycle import StartOptions
 
 TableKind = Literal["inventory", "applications", "connections"]
 MappingStatus = Literal["accepted", "review", "unmapped"]
@@ -108,6 +109,7 @@ class DiscoveryRequested(Event, type="discovery.requested"):
     import_ids: list[UUID] = Field(min_length=1, max_length=50)
     files: list[ImportFile] = Field(default=[])
     then: list[Literal["assessment", "planning"]] = Field(default=[], description="Flows to run afterwards, in order")
+    options: StartOptions = StartOptions()
 
 
 class DiscoveryStarted(Event, type="discovery.started", public=True):

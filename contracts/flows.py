@@ -9,10 +9,9 @@ from pydantic import Field
 from contracts.discovery import Value
 from contracts.envelope import Event, Problem
 
-FlowTypeName = Literal["discovery", "assessment", "planning"]
-FlowStatus = Literal["running", "waiting", "completed", "failed", "cancelled"]
+FlowTypeName = Literal["collection", "discovery", "assessment", "planning", "modernization"]
 Decision = Literal["approve", "reject"]
-ApprovalKind = Literal["field_mapping", "wave_plan"]
+ApprovalKind = Literal["field_mapping", "wave_plan", "collected_answers", "change_plan"]
 
 
 class PhaseView(Value):
@@ -20,10 +19,25 @@ class PhaseView(Value):
 
     name: str
     status: str = Field(description="An open set: pending, running, waiting, completed, failed, …")
-    attempt: int = 0
+    attempt: int = Field(default=0, description="How often its work was asked for")
     started_at: datetime | None = None
     finished_at: datetime | None = None
-    summary: dict[str, Any] = Field(default={}, description="Counts and outcomes worth showing")
+    summary: dict[str, Any] = Field(default_factory=dict, description="Counts and outcomes worth showing")
+    due: datetime | None = Field(default=None, description="When it is asked again, times out or expires")
+    problem: Problem | None = Field(default=None, description="Why its last attempt failed")
+
+
+class TimelineEntry(Value):
+    """One decision about a flow, as its journal has it."""
+
+    seq: int
+    at: datetime
+    cause: str = Field(description="Type of the event that was decided on, or `clock`")
+    actor: str | None = Field(default=None, description="Who caused it, where it was a person")
+    phase: str | None = None
+    status: str
+    note: str
+    checkpoint: bool = Field(default=False, description="Whether a new flow can be forked from here")
 
 
 class FlowUpdated(Event, type="flow.updated"):
@@ -31,7 +45,7 @@ class FlowUpdated(Event, type="flow.updated"):
 
     flow_type: str = Field(description="An open set: discovery, assessment, planning, …")
     revision: int
-    status: str = Field(description="An open set: running, waiting, completed, failed, cancelled, …")
+    status: str = Field(description="An open set: queued, running, waiting, paused, completed, failed, cancelled, …")
     current_phase: str | None
     phases: list[PhaseView]
     waits_for: str | None = Field(default=None, description="What a flow that is not ended waits for, in words")
@@ -39,6 +53,15 @@ class FlowUpdated(Event, type="flow.updated"):
     parent_flow_id: UUID | None = None
     problem: Problem | None = None
     created_at: datetime
+    version: int | None = None
+    priority: int = 0
+    started_at: datetime | None = Field(default=None, description="When its first phase began; before that it queued")
+    ended_at: datetime | None = None
+    deadline: datetime | None = None
+    concurrency_key: str | None = None
+    correlation_id: str | None = None
+    forked_from: UUID | None = None
+    entry: TimelineEntry | None = Field(default=None, description="The decision that led here")
 
 
 class WorkProgressed(Event, type="work.progressed"):
@@ -57,6 +80,8 @@ class ApprovalRequested(Event, type="approval.requested"):
     title: str
     details: dict[str, Any] = Field(description="What to decide on: {mappings: […]} or {waves: […], unplanned: {…}}")
     expires_at: datetime | None = None
+    assignee: str | None = Field(default=None, description="Who is asked first; anybody of the tenant may decide")
+    remind_at: datetime | None = None
 
 
 class ApprovalDecided(Event, type="approval.decided"):

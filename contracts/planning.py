@@ -7,6 +7,7 @@ from pydantic import Field
 
 from contracts.discovery import ReportInputs, Value
 from contracts.envelope import BlobRef, Event, Problem
+from contracts.lifecycle import StartOptions
 
 ReportFormat = Literal["html", "xlsx", "json"]
 
@@ -47,6 +48,7 @@ class PlanningRequested(Event, type="planning.requested"):
     report: ReportInputs
     limits: WaveLimits = WaveLimits()
     parent_flow_id: UUID | None = None
+    options: StartOptions = StartOptions()
 
 
 class PlanningStarted(Event, type="planning.started", public=True):

@@ -9,9 +9,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from contracts.assessment import SixR
 from contracts.discovery import TableMapping
 from contracts.envelope import Problem
-from contracts.flows import ApprovalKind, Decision, FlowStatus, FlowTypeName, PhaseView
+from contracts.flows import PhaseView
+from contracts.lifecycle import FlowAction, FlowStatus
 
 T = TypeVar("T")
+ApprovalStatus = Literal["pending", "approved", "rejected", "withdrawn"]
 
 
 class View(BaseModel):
@@ -69,16 +71,6 @@ class ImportView(View):
     uploaded_at: datetime
 
 
-class FlowStart(View):
-    """Which flow to start, on what."""
-
-    flow_type: Literal["discovery"] = "discovery"
-    import_ids: list[UUID] = Field(min_length=1, max_length=50)
-    then: list[Literal["assessment", "planning"]] = Field(
-        default=["assessment", "planning"], description="Flows to run afterwards, in order"
-    )
-
-
 class Progress(View):
     """How far the current work is."""
 
@@ -91,7 +83,8 @@ class FlowView(View):
     """A flow as it stands."""
 
     flow_id: UUID
-    flow_type: FlowTypeName
+    flow_type: str = Field(description="An open set: collection, discovery, assessment, planning, modernization, …")
+    revision: int = Field(description="Number of the newest decision; 0 until the orchestrator has taken the flow")
     status: FlowStatus
     current_phase: str | None
     phases: list[PhaseView]
@@ -100,8 +93,26 @@ class FlowView(View):
     waits_until: datetime | None
     problem: Problem | None
     parent_flow_id: UUID | None
+    forked_from: UUID | None = None
+    version: int | None = Field(default=None, description="Version of the flow type that it runs under")
+    priority: int = 0
+    concurrency_key: str | None = None
+    correlation_id: str | None = None
+    deadline: datetime | None = None
     created_at: datetime
+    started_at: datetime | None = Field(default=None, description="When its first phase began; before that it queued")
+    ended_at: datetime | None = None
     updated_at: datetime
+
+
+class Refusal(View):
+    """Something that was asked of a flow and was not possible any more; nothing changed."""
+
+    request_id: UUID
+    at: datetime
+    action: str
+    requested_by: str
+    problem: Problem
 
 
 class FlowDetail(FlowView):
@@ -110,12 +121,16 @@ class FlowDetail(FlowView):
     next_flow_ids: list[UUID] = Field(default=[], description="Flows that this one started")
     pending_approval_ids: list[UUID] = Field(default=[])
     report_formats: list[str] = Field(default=[], description="Formats of GET /reports/{flow_id}/{format}")
+    possible_actions: list[FlowAction] = Field(default=[], description="What can be asked of the flow as it stands")
+    last_refusal: Refusal | None = Field(default=None, description="The last request that came too late, if any did")
 
 
 class FlowPoll(FlowDetail):
     """A flow and when to ask again."""
 
-    next_poll_seconds: int = Field(description="5 while it runs, 15 while it waits for a person, 30 once it ended")
+    next_poll_seconds: int = Field(
+        description="5 while it runs or queues, 15 while it waits for a person or its time, 30 once it ended"
+    )
 
 
 class ApprovalView(View):
@@ -123,23 +138,29 @@ class ApprovalView(View):
 
     task_id: UUID
     flow_id: UUID
-    kind: ApprovalKind
+    kind: str = Field(description="An open set: field_mapping, wave_plan, collected_answers, change_plan, …")
     title: str
     details: dict[str, Any]
-    status: Literal["pending", "approved", "rejected"]
+    form: dict[str, Any] = Field(default={}, description="JSON Schema of the `edits` that a decision may have")
+    status: ApprovalStatus
+    assignee: str | None = Field(default=None, description="Who is asked first; anybody of the engagement may decide")
     expires_at: datetime | None
+    remind_at: datetime | None = None
+    reminded_at: datetime | None = Field(default=None, description="When somebody was told again")
+    withdrawn_reason: str | None = Field(default=None, description="Why nobody needs to decide it any more")
     decided_by: str | None = None
     decided_at: datetime | None = None
     comment: str | None = None
 
 
 class ApprovalDecisionBody(View):
-    """The decision: approve as proposed, approve with edits, or reject."""
+    """The decision: approve as proposed, edit what is approved, or reject."""
 
-    decision: Decision
-    edits: dict[str, dict[str, str | None]] = Field(
+    decision: Literal["approve", "edit", "reject"] = Field(description="`edit` approves with `edits`, which it needs")
+    edits: dict[str, Any] = Field(
         default={},
-        description="For field_mapping: {table_id: {column: canonical field id, or null for 'maps to nothing'}}",
+        description="What the task's `form` allows; for field_mapping {table_id: {column: canonical field id, or null "
+        "for 'maps to nothing'}}",
         examples=[{"0197a6a0-0000-7000-8000-000000000001": {"Tier": "dr_tier", "Size": None}}],
     )
     comment: str | None = Field(default=None, max_length=2000)

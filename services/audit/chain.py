@@ -1,10 +1,8 @@
 """The hash chain of one tenant's log: each entry holds the hash of the one before, so no past is edited quietly."""
 
 import hashlib
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 from contracts.envelope import Tenant
 
@@ -39,9 +37,8 @@ def entry_hash(previous: str, seq: int, record: str) -> str:
     return hashlib.sha256(f"{previous}\n{seq}\n{record}".encode()).hexdigest()
 
 
-def append(previous: str, seq: int, message: dict[str, Any]) -> Entry:
-    """The entry that follows `previous` and holds a CloudEvent."""
-    record = json.dumps(message, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+def append(previous: str, seq: int, record: str) -> Entry:
+    """The entry that follows `previous` and holds a CloudEvent's JSON."""
     return Entry(seq, record, entry_hash(previous, seq, record))
 
 

@@ -1,6 +1,8 @@
 """Everything that happens is written down; a check reads it all back."""
 
-from sqlalchemy import select, update
+from typing import Any, cast
+
+from sqlalchemy import Table, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -8,28 +10,32 @@ from contracts.envelope import Event
 from contracts.operations import AuditVerificationCompleted, AuditVerificationRequested
 from services.audit.chain import Entry, Verification, append, genesis
 from services.audit.tables import Head, LogEntry, Tables
+from services.chassis.rows import insert_rows
 from services.chassis.service import Service
 
 service = Service(Tables.metadata)
+entries = cast(Table, LogEntry.__table__)
 
 PAGE = 1_000
 
 
 @service.on
-async def record(event: Event, session: AsyncSession) -> AuditVerificationCompleted | None:
-    """Append the event to its tenant's log; a request to check the log is answered with what the check found."""
-    await session.execute(insert(Head).values(seq=0, hash=genesis(event.tenant)).on_conflict_do_nothing())
-    head = (await session.execute(select(Head).with_for_update())).scalar_one()
-    entry = append(head.hash, head.seq + 1, event.to_cloudevent())
-    await session.execute(
-        insert(LogEntry).values(
-            seq=entry.seq, event_id=event.id, event_type=event.type_name, record=entry.record, hash=entry.hash
-        )
-    )
-    await session.execute(update(Head).values(seq=entry.seq, hash=entry.hash))
-    if isinstance(event, AuditVerificationRequested):
-        return await verify(event, session, entry)
-    return None
+async def record(events: list[Event], session: AsyncSession) -> list[AuditVerificationCompleted]:
+    """Append events to their tenant's log; a request to check the log is answered with what the check found."""
+    await session.execute(insert(Head).values(seq=0, hash=genesis(events[0].tenant)).on_conflict_do_nothing())
+    head = (await session.execute(select(Head.seq, Head.hash).with_for_update())).one()
+    last = Entry(head.seq, "", head.hash)
+    rows: list[dict[str, Any]] = []
+    checks: list[tuple[AuditVerificationRequested, Entry]] = []
+    for event in events:
+        last = append(last.hash, last.seq + 1, event.to_json())
+        named = {"event_id": event.id, "event_type": event.type_name}
+        rows.append({"seq": last.seq, **named, "record": last.record, "hash": last.hash})
+        if isinstance(event, AuditVerificationRequested):
+            checks.append((event, last))
+    await insert_rows(session, entries, rows)
+    await session.execute(update(Head).values(seq=last.seq, hash=last.hash))
+    return [await verify(event, session, entry) for event, entry in checks]
 
 
 async def verify(event: AuditVerificationRequested, session: AsyncSession, head: Entry) -> AuditVerificationCompleted:
@@ -37,7 +43,9 @@ async def verify(event: AuditVerificationRequested, session: AsyncSession, head:
     verification = Verification(event.tenant)
     after = 0
     while True:
-        statement = select(LogEntry.seq, LogEntry.record, LogEntry.hash).where(LogEntry.seq > after)
+        statement = select(LogEntry.seq, LogEntry.record, LogEntry.hash).where(
+            LogEntry.seq > after, LogEntry.seq <= head.seq
+        )
         rows = (await session.execute(statement.order_by(LogEntry.seq).limit(PAGE))).all()
         if not rows:
             break

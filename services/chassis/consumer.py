@@ -1,37 +1,37 @@
 """What happens to a message: each event in it takes effect once, is tried again, or is set aside with its reason."""
 
-import base64
-import traceback
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from datetime import timedelta
-from typing import Any
-from uuid import NAMESPACE_URL, UUID, uuid5
+from typing import Any, NamedTuple
 
-import orjson
 import structlog
 from pydantic import ValidationError
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from contracts.envelope import PLATFORM, Event, Tenant, UnknownEventType
+from contracts.envelope import Event, Tenant, UnknownEventType
 from contracts.operations import EventDeadLettered
-from services.chassis.bus.external import Refused, read_cloudevent
-from services.chassis.bus.transport import Delivery
+from services.chassis.bus.external import Refused
+from services.chassis.bus.transport import Delivery, unpacked
 from services.chassis.database import Database
+from services.chassis.dead_letters import ATTEMPTS_KEY, attempts_of, bug, dead_letter, described, set_aside
 from services.chassis.errors import ExpectedFailure
+from services.chassis.inbox import enter_inbox
+from services.chassis.leases import work_row
 from services.chassis.logs import bound
 from services.chassis.outbox import add_directed, add_events
 from services.chassis.service import Handler, Service
 from services.chassis.telemetry import Telemetry
 from services.chassis.tenancy import enter
 
+__all__ = ["ATTEMPTS_KEY", "BACK_OFF", "Consumer", "dead_letter", "emitted_events"]
+
 log = structlog.get_logger()
 
+ONE_BY_ONE = "Its events are handled again one by one."
 # Waits before each further attempt at an event whose handler raised.
 BACK_OFF = [timedelta(seconds=s) for s in (1, 5, 30, 120, 600)]
-ATTEMPTS_KEY = "deliveryattempt"
-# How much of a message that nobody can read is kept.
-UNREADABLE_BYTES = 1_000
 
 
 def emitted_events(result: Any) -> list[Event]:
@@ -41,56 +41,11 @@ def emitted_events(result: Any) -> list[Event]:
     return list(result) if isinstance(result, Sequence) else [result]
 
 
-def dead_letter(
-    service: str,
-    queue: str,
-    message: dict[str, Any],
-    *,
-    code: str,
-    reason: str,
-    trace: str | None = None,
-    tenant: Tenant | None = None,
-) -> EventDeadLettered:
-    """The event that sets `message` aside: in `tenant`, else its own, else (where unreadable) the platform's."""
-    return EventDeadLettered(
-        tenant=tenant or _tenant_of(message),
-        flow_id=_uuid_or_none(message.get("flowid")),
-        service=service,
-        queue=queue,
-        event_id=str(message.get("id", "")),
-        event_type=str(message.get("type", "")),
-        attempts=_attempts_of(message) + 1,
-        code=code,
-        reason=reason,
-        trace=trace,
-        message=message,
-    )
+class _Received(NamedTuple):
+    """An event, and the message that it was read from."""
 
-
-def _tenant_of(message: dict[str, Any]) -> Tenant:
-    try:
-        return Tenant.model_validate(
-            {"client_account_id": message.get("clientaccountid"), "engagement_id": message.get("engagementid")}
-        )
-    except ValidationError:
-        return PLATFORM
-
-
-def _attempts_of(message: dict[str, Any]) -> int:
-    """Failed attempts so far; whatever a stranger wrote there counts as none."""
-    attempts = message.get(ATTEMPTS_KEY)
-    return attempts if isinstance(attempts, int) and attempts > 0 else 0
-
-
-def _uuid_or_none(value: object) -> UUID | None:
-    try:
-        return UUID(str(value))
-    except ValueError:
-        return None
-
-
-class _Repeated(Exception):
-    """This external event was let in before: whatever the second admission wrote must not stay."""
+    event: Event
+    message: dict[str, Any]
 
 
 class Consumer:
@@ -106,81 +61,69 @@ class Consumer:
         self._committed = committed
 
     async def take(self, queue: str, handler: Handler, delivery: Delivery) -> None:
-        """Handle all events of one message in one transaction; raises only when the database cannot be used."""
-        async with self._database.session() as session:
-            for message in _unpacked(delivery):
-                await self._handle(session, queue, handler, message)
-        self._committed()
+        """Handle all events of a delivery in one transaction; raises only when the database cannot be used.
 
-    async def take_dead(self, delivery: Delivery) -> None:
-        """Take a message that the broker gave up on, such as one that killed its consumer again and again.
-
-        Its events go back to their queue one by one, so that only the one that kills is set aside in the end.
+        A handler that takes many gets all events of a tenant at once, and each alone if that fails.
         """
-        death = (delivery.headers.get("x-death") or [{}])[0]
-        queue = str(death.get("queue", f"{self._service.name}.dead"))
-        reason = f"The broker gave the message up: {death.get('reason', 'unknown reason')}."
-        foreign = queue == f"{self._service.name}.external"
-        messages = _unpacked(delivery)
-        async with self._database.session() as session:
-            for message in messages:
-                if len(messages) > 1 and isinstance(message, dict) and "queue" in death:
-                    await enter(session, _tenant_of(message))
-                    await add_directed(session, self._metadata, queue, message, timedelta())
-                else:
-                    tenant = PLATFORM if foreign else None
-                    await self._emit_dead(
-                        session, queue, message, code="given_up_by_broker", reason=reason, tenant=tenant
-                    )
-        self._committed()
-
-    async def take_external(self, queue: str, delivery: Delivery) -> None:
-        """Let a CloudEvent of another system in, through the service's own check, or set it aside.
-
-        What is refused belongs to the platform: anybody can write any tenant into a message.
-        """
-        async with self._database.session() as session:
-            message: Any = delivery.body
-            try:
-                message, api_key = read_cloudevent(delivery)
-                traceparent = message.get("traceparent")
-                with self._telemetry.consume("external receive", traceparent if isinstance(traceparent, str) else None):
-                    async with session.begin_nested():
-                        await self._admit(session, message, api_key)
-            except _Repeated:
-                log.info("external_event_repeated", queue=queue, event_id=message.get("id"))
-            except (Refused, ExpectedFailure, ValidationError, UnknownEventType) as error:
-                code, reason = _described(error)
-                await self._emit_dead(session, queue, message, code=code, reason=reason, tenant=PLATFORM)
-            except Exception as error:
-                log.exception("external_event_failed", queue=queue)
-                code, reason, trace = _bug(error)
-                await self._emit_dead(session, queue, message, code=code, reason=reason, trace=trace, tenant=PLATFORM)
-        self._committed()
-
-    async def _admit(self, session: AsyncSession, message: dict[str, Any], api_key: str | None) -> None:
-        assert self._service.external is not None
-        events: list[Event] = await self._service.external(message, api_key, session)
-        if not events:
+        read, unreadable = _read(delivery, handler)
+        groups = list(_by_tenant(read).values())
+        at_once = handler.many and len(groups) == 1 and not unreadable
+        if at_once and await self._succeeds(handler, groups[0]):
             return
-        tenant = events[0].tenant
-        # Other systems choose their own ids: unique only with their source (CloudEvents 1.0, "id"), in one tenant.
-        name = [str(tenant.client_account_id), str(tenant.engagement_id), message.get("source"), message.get("id")]
-        event_id = uuid5(NAMESPACE_URL, orjson.dumps(name).decode())
-        await enter(session, tenant)
-        if not await self._is_new(session, event_id):
-            raise _Repeated
-        for event in events:
-            await enter(session, event.tenant)
-            await add_events(session, self._metadata, [event])
+        async with self._database.session() as session:
+            for message, error in unreadable:
+                code, reason = described(error)
+                await set_aside(session, self._metadata, queue, message, code=code, reason=reason)
+            for group in groups:
+                if at_once or not handler.many or not await self._succeeds_within(session, handler, group):
+                    for each in group:
+                        await self._take_one(session, queue, handler, each)
+        self._committed()
 
-    async def _handle(self, session: AsyncSession, queue: str, handler: Handler, message: Any) -> None:
+    async def _succeeds(self, handler: Handler, group: list[_Received]) -> bool:
+        """Handle a whole delivery as one batch; the transaction itself is what a failure takes back."""
         try:
-            event = _event_of(message, handler)
-        except (ValidationError, UnknownEventType, Refused) as error:
-            code, reason = _described(error)
-            await self._emit_dead(session, queue, message, code=code, reason=reason)
-            return
+            async with self._database.session() as session:
+                leaves = await self._take_batch(session, handler, group)
+        except Exception:
+            log.warning("batch_failed", events=len(group), detail=ONE_BY_ONE, exc_info=True)
+            return False
+        if leaves:
+            self._committed()
+        return True
+
+    async def _succeeds_within(self, session: AsyncSession, handler: Handler, group: list[_Received]) -> bool:
+        """Handle one tenant's part of a delivery as one batch."""
+        if len(group) == 1:
+            return False
+        try:
+            async with session.begin_nested():
+                await self._take_batch(session, handler, group)
+        except Exception:
+            log.warning("batch_failed", events=len(group), detail=ONE_BY_ONE, exc_info=True)
+            return False
+        return True
+
+    async def _take_batch(self, session: AsyncSession, handler: Handler, group: list[_Received]) -> bool:
+        """Run the handler for what is new of these; returns whether anything leaves with the transaction."""
+        name, tenant = self._service.name, group[0].event.tenant
+        spans = self._telemetry.consume_all(
+            [(f"{name} {each.event.type_name}", each.event.traceparent) for each in group]
+        )
+        with spans as traceparents, bound(service=name, tenant=tenant):
+            await enter(session, tenant)
+            new = await enter_inbox(session, self._metadata, [each.event.id for each in group])
+            fresh: dict[Any, _Received] = {}
+            for each in group:
+                if each.event.id in new:
+                    fresh.setdefault(each.event.id, each)
+            if not fresh:
+                return False
+            traces = {each.event.id: trace for each, trace in zip(group, traceparents, strict=True)}
+            return await self._run(session, handler, list(fresh.values()), traces)
+
+    async def _take_one(self, session: AsyncSession, queue: str, handler: Handler, received: _Received) -> None:
+        event = received.event
         name = f"{self._service.name} {event.type_name}"
         with (
             self._telemetry.consume(name, event.traceparent),
@@ -188,94 +131,82 @@ class Consumer:
         ):
             await enter(session, event.tenant)
             try:
-                await self._attempt(session, queue, handler, event, message)
+                await self._attempt(session, queue, handler, received)
             except Exception as error:
                 log.exception("handler_failed", event_type=event.type_name, event_id=str(event.id))
-                await self._unexpected(session, queue, event, message, error)
+                await self._unexpected(session, queue, received, error)
 
-    async def _attempt(
-        self, session: AsyncSession, queue: str, handler: Handler, event: Event, message: dict[str, Any]
-    ) -> None:
+    async def _attempt(self, session: AsyncSession, queue: str, handler: Handler, received: _Received) -> None:
+        event = received.event
         try:
             async with session.begin_nested():
-                if await self._is_new(session, event.id):
-                    await self._run(session, handler, event, message)
+                if await enter_inbox(session, self._metadata, [event.id]):
+                    await self._run(session, handler, [received], {})
         except ExpectedFailure as failure:
             if isinstance(event, EventDeadLettered):
                 raise
             async with session.begin_nested():
                 if handler.failure is None:
                     problem = failure.problem
-                    await self._emit_dead(session, queue, message, code=problem.code, reason=problem.detail)
-                elif await self._is_new(session, event.id):
+                    await set_aside(
+                        session, self._metadata, queue, received.message, code=problem.code, reason=problem.detail
+                    )
+                elif await enter_inbox(session, self._metadata, [event.id]):
                     reply = handler.failure.reply_to(event, problem=failure.problem)
                     await add_events(session, self._metadata, [reply])
 
-    async def _run(self, session: AsyncSession, handler: Handler, event: Event, message: dict[str, Any]) -> None:
+    async def _run(
+        self, session: AsyncSession, handler: Handler, group: list[_Received], traces: dict[Any, str]
+    ) -> bool:
         if handler.long:
-            row = {
-                "event_id": event.id,
-                "event_type": event.type_name,
-                "flow_id": event.flow_id,
-                "event": message,
-            }
-            await session.execute(insert(self._metadata.work).values(row))
-            return
-        await add_events(session, self._metadata, emitted_events(await handler.function(event, session)))
+            rows = [work_row(each.event, each.message) for each in group]
+            await session.execute(insert(self._metadata.work), rows)
+            return True
+        events = [each.event for each in group]
+        result = await handler.function(events if handler.batch else events[0], session)
+        emitted = emitted_events(result)
+        await add_events(session, self._metadata, emitted, traces)
+        return bool(emitted)
 
-    async def _is_new(self, session: AsyncSession, event_id: UUID) -> bool:
-        inbox = self._metadata.inbox
-        statement = insert(inbox).values(event_id=event_id).on_conflict_do_nothing().returning(inbox.c.event_id)
-        return (await session.execute(statement)).first() is not None
-
-    async def _unexpected(
-        self, session: AsyncSession, queue: str, event: Event, message: dict[str, Any], error: Exception
-    ) -> None:
+    async def _unexpected(self, session: AsyncSession, queue: str, received: _Received, error: Exception) -> None:
+        event, message = received.event, received.message
         # The first thing that fails if the transaction itself is lost: then the whole message comes again.
         await enter(session, event.tenant)
-        attempts = _attempts_of(message)
+        attempts = attempts_of(message)
         # A dead letter about a dead letter would come back here without end: that one event is never given up.
         if attempts < len(BACK_OFF) or isinstance(event, EventDeadLettered):
             again = {**message, ATTEMPTS_KEY: attempts + 1}
             await add_directed(session, self._metadata, queue, again, BACK_OFF[min(attempts, len(BACK_OFF) - 1)])
             return
-        code, reason, trace = _bug(error)
-        await self._emit_dead(session, queue, message, code=code, reason=reason, trace=trace)
-
-    async def _emit_dead(
-        self,
-        session: AsyncSession,
-        queue: str,
-        message: Any,
-        *,
-        code: str,
-        reason: str,
-        trace: str | None = None,
-        tenant: Tenant | None = None,
-    ) -> None:
-        if isinstance(message, bytes):
-            message = {"data_base64": base64.b64encode(message[:UNREADABLE_BYTES]).decode()}
-        elif not isinstance(message, dict):
-            message = {"data": message}
-        event = dead_letter(self._service.name, queue, message, code=code, reason=reason, trace=trace, tenant=tenant)
-        log.warning(
-            "event_dead_lettered", queue=queue, event_type=event.event_type, code=event.code, reason=event.reason
-        )
-        await enter(session, event.tenant)
-        await add_events(session, self._metadata, [event])
+        code, reason, trace = bug(error)
+        await set_aside(session, self._metadata, queue, message, code=code, reason=reason, trace=trace)
 
 
-def _unpacked(delivery: Delivery) -> list[Any]:
-    """The parts of a packed message, each a CloudEvent if all is well; a body that is no JSON is its only part."""
-    try:
-        content = orjson.loads(delivery.body)
-    except orjson.JSONDecodeError:
-        return [delivery.body]
-    return content if isinstance(content, list) else [content]
+def _by_tenant(received: list[_Received]) -> dict[Tenant, list[_Received]]:
+    """What was received, tenant by tenant, each in its order.
+
+    The tenants have an order of their own: two deliveries that lock rows of the same ones cannot wait for each other.
+    """
+    groups: dict[Tenant, list[_Received]] = defaultdict(list)
+    for each in received:
+        groups[each.event.tenant].append(each)
+    return dict(sorted(groups.items(), key=lambda group: (group[0].client_account_id, group[0].engagement_id)))
+
+
+def _read(delivery: Delivery, handler: Handler) -> tuple[list[_Received], list[tuple[Any, Exception]]]:
+    """The events of a delivery, and what cannot be read with the reason."""
+    read: list[_Received] = []
+    unreadable: list[tuple[Any, Exception]] = []
+    for message in unpacked(delivery):
+        try:
+            read.append(_Received(_event_of(message, handler), message))
+        except (ValidationError, UnknownEventType, Refused) as error:
+            unreadable.append((message, error))
+    return read, unreadable
 
 
 def _event_of(message: Any, handler: Handler) -> Event:
-    """The event in one part of a message; raises what `_described` can describe."""
+    """The event in one part of a message; raises what `described` can describe."""
     if isinstance(message, bytes):
         raise Refused("not_json", "The message is no JSON.")
     if not isinstance(message, dict) or not isinstance(message.get("data") or {}, dict):
@@ -284,21 +215,3 @@ def _event_of(message: Any, handler: Handler) -> Event:
     if not isinstance(event, handler.hears):
         raise Refused("wrong_queue", f"This queue is not for events of the type {event.type_name}.")
     return event
-
-
-def _bug(error: Exception) -> tuple[str, str, str]:
-    """Code, reason and trace of a failure that nobody expected."""
-    return "handler_failed", f"{type(error).__name__}: {error}", "".join(traceback.format_exception(error))
-
-
-def _described(error: Exception) -> tuple[str, str]:
-    """A stable code and a sentence for what is wrong with a message."""
-    if isinstance(error, ExpectedFailure):
-        return error.problem.code, error.problem.detail
-    if isinstance(error, UnknownEventType):
-        return "unknown_event_type", str(error)
-    if isinstance(error, ValidationError):
-        first = error.errors(include_url=False)[0]
-        place = ".".join(str(part) for part in first["loc"])
-        return "schema_mismatch", f"The event does not fit its schema at {place!r}: {first['msg']}."
-    return getattr(error, "code", "refused"), str(error)

@@ -3,12 +3,14 @@
 import asyncio
 import io
 import tempfile
-from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from pathlib import Path
+from typing import Any
 
 import polars as pl
-from sqlalchemy import Table, text
+from sqlalchemy import ColumnElement, Table, TableClause, column, exists, literal, literal_column, select, text
+from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.envelope import BlobRef, Tenant
@@ -37,22 +39,28 @@ async def load_frame(job: Job, tenant: Tenant, ref: BlobRef) -> pl.DataFrame:
 
 
 async def insert_frames(
-    session: AsyncSession, table: Table, frames: Iterable[pl.DataFrame], upsert_on: Sequence[str] = ()
+    session: AsyncSession,
+    table: Table,
+    frames: Iterable[pl.DataFrame],
+    fixed: Mapping[str, object] | None = None,
+    *,
+    replace: bool = False,
 ) -> None:
     """Insert every row of `frames`, whose columns are alike and columns of `table`, in the session's tenant.
 
-    Rows that are there by the key `upsert_on` are updated. The next frame is taken in a thread while the server works
-    on the one before, so frames may be computed when they are asked for. Frames of about `PIECE_ROWS` rows keep both
-    sides in their caches; rows in the order of their key are the fastest. Postgres refuses COPY into a table with
-    row-level security, so the rows pass through a temporary one.
+    `fixed` is what every row has in other columns. With `replace`, rows that are there by the primary key are replaced.
+    The next frame is taken in a thread while the server works on the one before, so frames may be computed when they
+    are asked for. Frames of about `PIECE_ROWS` rows keep both sides in their caches; rows in the order of their key are
+    the fastest. Postgres refuses COPY into a table with row-level security, so the rows pass through a temporary one.
     """
     connection = await (await session.connection()).get_raw_connection()
     assert connection.driver_connection is not None
+    replace = replace and await _has_rows(session, table)
     staging = f"staging_{table.name}"
-    insert = ""
+    statement: Insert | None = None
     async with aclosing(_prepared(iter(frames))) as pieces:
         async for names, rows in pieces:
-            if not insert:
+            if statement is None:
                 columns = ", ".join(f'"{name}"' for name in names)
                 await session.execute(text(f"drop table if exists pg_temp.{staging}"))
                 await session.execute(
@@ -61,34 +69,38 @@ async def insert_frames(
                         f" select {columns} from {table.fullname} with no data"
                     )
                 )
-                # The tenant's columns would fill themselves, but at the price of reading the setting for each row.
-                insert = (
-                    f"insert into {table.fullname} (client_account_id, engagement_id, {columns})"
-                    f" select (select {CLIENT_ACCOUNT}), (select {ENGAGEMENT}), {columns} from {staging}"
-                    f"{_on_conflict(names, upsert_on)}"
-                )
+                statement = _insert(table, staging, names, fixed or {}, replace)
             await connection.driver_connection.copy_to_table(
-                staging, source=rows, columns=names, format="csv", header=True, null="\\N", quote=QUOTE
+                staging, source=rows, columns=names, format="csv", header=True, quote=QUOTE
             )
-            await session.execute(text(insert))
+            await session.execute(statement)
             await session.execute(text(f"truncate {staging}"))
 
 
-def rows_with_attributes(
-    frame: pl.DataFrame, table: Table, key: str, flow_id: str, tidy: Callable[[pl.Expr], pl.Expr] = lambda json: json
-) -> Iterator[pl.DataFrame]:
-    """The rows of `frame` as `table` stores them, in the order of its key: its own columns, the other fields as JSON.
+async def _has_rows(session: AsyncSession, table: Table) -> bool:
+    """Whether the tenant has rows in `table`; none of its other transactions can add the first one meanwhile.
 
-    Fields that no row has are left out; `tidy` changes the JSON of each row. They come piece by piece, for the JSON is
-    larger than all the rest.
+    To look for each row's key costs a fifth of an insertion, and a tenant's first import need not.
     """
-    own = [column.name for column in table.columns if column.name in frame.columns]
-    others = [name for name in frame.columns if name not in own and frame[name].null_count() < frame.height]
-    attributes = tidy(pl.struct(others).struct.json_encode()) if others else pl.lit("{}")
-    order = frame[key].arg_sort()
-    for start in range(0, frame.height, PIECE_ROWS):
-        piece = frame[order.slice(start, PIECE_ROWS)]
-        yield piece.select(pl.lit(flow_id).alias("flow_id"), *own, attributes.alias("attributes"))
+    engagement = f"'{table.fullname}' || current_setting('app.engagement_id')"
+    await session.execute(text(f"select pg_advisory_xact_lock(hashtextextended({engagement}, 0))"))
+    return bool((await session.execute(select(exists().select_from(table)))).scalar())
+
+
+def _insert(table: Table, staging: str, names: Sequence[str], fixed: Mapping[str, object], replace: bool) -> Insert:
+    # The tenant's columns would fill themselves, but at the price of reading the setting for each row.
+    filled: dict[str, ColumnElement[Any]] = {
+        "client_account_id": literal_column(f"(select {CLIENT_ACCOUNT})"),
+        "engagement_id": literal_column(f"(select {ENGAGEMENT})"),
+        **{name: literal(value, table.c[name].type) for name, value in fixed.items()},
+        **{name: column(name) for name in names},
+    }
+    statement = insert(table).from_select(list(filled), select(*filled.values()).select_from(TableClause(staging)))
+    if not replace:
+        return statement
+    # What the new row leaves out is not kept of the old one.
+    rest = {c.name: statement.excluded[c.name] for c in table.c if not c.primary_key}
+    return statement.on_conflict_do_update(index_elements=table.primary_key, set_=rest)
 
 
 async def _prepared(frames: Iterator[pl.DataFrame]) -> AsyncGenerator[tuple[list[str], io.BytesIO], None]:
@@ -98,8 +110,9 @@ async def _prepared(frames: Iterator[pl.DataFrame]) -> AsyncGenerator[tuple[list
         frame = next(frames, None)
         if frame is None:
             return None
+        # Quoted text is text, also when it is empty; nothing at all is null.
         rows = io.BytesIO()
-        frame.write_csv(rows, null_value="\\N", quote_style="non_numeric", quote_char=QUOTE)
+        frame.write_csv(rows, quote_style="non_numeric", quote_char=QUOTE)
         rows.seek(0)
         return frame.columns, rows
 
@@ -110,10 +123,3 @@ async def _prepared(frames: Iterator[pl.DataFrame]) -> AsyncGenerator[tuple[list
             yield piece
     finally:
         upcoming.cancel()
-
-
-def _on_conflict(names: Sequence[str], upsert_on: Sequence[str]) -> str:
-    if not upsert_on:
-        return ""
-    changes = ", ".join(f'"{name}" = excluded."{name}"' for name in names if name not in upsert_on)
-    return f" on conflict ({', '.join(upsert_on)}) do update set {changes}"

@@ -5,6 +5,7 @@ import asyncio
 import structlog
 from fastapi import APIRouter, FastAPI, Response
 
+from services.chassis.metrics import CONTENT_TYPE, exposition
 from services.chassis.runtime import Runtime
 
 log = structlog.get_logger()
@@ -40,4 +41,10 @@ def health_app(runtime: Runtime) -> FastAPI:
     """The whole HTTP interface of a service that people do not talk to."""
     app = FastAPI(title=runtime.service.name, openapi_url=None, docs_url=None, redoc_url=None)
     app.include_router(health_routes(runtime))
+
+    @app.get("/metrics")
+    async def metrics() -> Response:
+        """Outbox and work of this service, for Prometheus; like the rest of this port, for the inside of a cluster."""
+        return Response(await exposition([runtime]), media_type=CONTENT_TYPE)
+
     return app

@@ -5,22 +5,35 @@ import types
 import typing
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from contracts.envelope import EVENT_TYPES, Event
+from contracts.work import WorkCancelled
+from services.chassis.cancelling import cancel_work
 from services.chassis.tables import ServiceMetaData
+
+if TYPE_CHECKING:
+    from prometheus_client import Metric
+    from sqlalchemy.ext.asyncio import AsyncConnection
 
 Function = TypeVar("Function", bound=Callable[..., Awaitable[Any]])
 
 
 @dataclass(frozen=True)
 class Handler:
-    """One handler: the events it hears, those it may emit, and whether it is long work."""
+    """One handler: the events it hears, those it may emit, whether it is long work, whether it takes many at once."""
 
     function: Callable[..., Awaitable[Any]]
     hears: tuple[type[Event], ...]
     emits: tuple[type[Event], ...]
     long: bool
+    batch: bool = False
+
+    @property
+    def many(self) -> bool:
+        """Whether many events cost it little more than one, so that they are better taken together."""
+        return self.batch or self.long
 
     @property
     def failure(self) -> type[Event] | None:
@@ -45,18 +58,28 @@ class Service:
         self.handlers: list[Handler] = []
         self.external: Callable[..., Awaitable[Any]] | None = None
         self.sweeps: list[Sweep] = []
+        self.measures: list[Callable[[AsyncConnection], Awaitable[list[Metric]]]] = []
 
     def on(self, function: Function) -> Function:
         """Register a short handler `(event, session) -> event | list of events | None`.
 
         It runs inside the transaction of the event's inbox row, in the event's tenant, and never touches the network.
+        One whose first parameter is a list of events gets all new events of a message that are of one tenant, in order;
+        the events that it returns have the `causation_id` of the one that caused them. If it raises, it is called
+        again for each event alone.
         """
         self._add(function, long=False)
         return function
 
     def work(self, function: Function) -> Function:
-        """Register long work `(event, job) -> event | list of events | None`: under a lease, outside transactions."""
+        """Register long work `(event, job) -> event | list of events | None`: under a lease, outside transactions.
+
+        A service with such work also hears `work.cancelled`, without a handler of its own.
+        """
+        first = not any(handler.long for handler in self.handlers)
         self._add(function, long=True)
+        if first:
+            self.subscribe(partial(cancel_work, self.metadata), hears=[WorkCancelled], emits=[])
         return function
 
     def on_external(self, function: Function) -> Function:
@@ -73,9 +96,19 @@ class Service:
 
         return register
 
-    def subscribe(self, function: Function, hears: list[type[Event]], emits: list[type[Event]]) -> Function:
+    def measure(
+        self, function: "Callable[[AsyncConnection], Awaitable[list[Metric]]]"
+    ) -> "Callable[[AsyncConnection], Awaitable[list[Metric]]]":
+        """Register what Prometheus may know beside outbox and work: read as the dispatcher, without tenants' data."""
+        self.measures.append(function)
+        return function
+
+    def subscribe(
+        self, function: Function, hears: list[type[Event]], emits: list[type[Event]], *, batch: bool = False
+    ) -> Function:
         """Register a short handler whose events are data, such as those of all flow types."""
-        self.handlers.append(Handler(function, tuple(hears), tuple(emits), long=False))
+        once = tuple(dict.fromkeys(hears)), tuple(dict.fromkeys(emits))
+        self.handlers.append(Handler(function, *once, long=False, batch=batch))
         return function
 
     def emitted(self) -> list[type[Event]]:
@@ -106,7 +139,10 @@ class Service:
             raise TypeError(
                 f"{function.__qualname__}: {self.name} already has a handler for {', '.join(sorted(again))}"
             )
-        self.handlers.append(Handler(function, hears, _event_classes(hints.get("return")), long))
+        batch = typing.get_origin(hints[first]) is list
+        if batch and long:
+            raise TypeError(f"{function.__qualname__}: long work is done one event at a time")
+        self.handlers.append(Handler(function, hears, _event_classes(hints.get("return")), long, batch))
 
 
 def _event_classes(annotation: Any) -> tuple[type[Event], ...]:

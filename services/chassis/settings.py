@@ -66,8 +66,22 @@ class Settings(BaseSettings):
     lease_seconds: float = Field(
         default=20, gt=0, description="How long a worker may be silent before its work is given to another"
     )
+    work_concurrency: int = Field(
+        default=2, ge=1, description="Pieces of long work that one process of a service does at a time"
+    )
+    tenant_work_limit: int = Field(
+        default=16, ge=1, description="Pieces of long work that a service does at a time for one client account"
+    )
+    queued_flows_limit: int = Field(
+        default=10_000, ge=1, description="Flows of an engagement that may wait to begin before more are refused (429)"
+    )
     poll_seconds: float = Field(
         default=1, gt=0, description="How often outbox and work tables are looked at when nothing woke their reader"
+    )
+    history_retention_days: int = Field(
+        default=365,
+        ge=1,
+        description="Days for which the history of a flow that has ended is kept; the audit keeps all",
     )
 
     @property

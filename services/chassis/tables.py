@@ -3,7 +3,6 @@
 from sqlalchemy import (
     JSON,
     BigInteger,
-    Boolean,
     Column,
     DateTime,
     Identity,
@@ -70,12 +69,29 @@ class ServiceMetaData(MetaData):
             Column("event_id", Uuid, primary_key=True),
             Column("event_type", Text, nullable=False),
             Column("flow_id", Uuid),
+            Column("step", Text),
+            Column("requested_at", DateTime(timezone=True), nullable=False, server_default=sql("now()")),
             Column("event", JSON(none_as_null=True), nullable=False),
+            Column("priority", Integer, nullable=False, server_default="0", comment="A tenant's higher ones go first"),
+            Column("weight", Integer, nullable=False, server_default="1", comment="The tenant's share beside others"),
             Column("attempts", Integer, nullable=False, server_default="0"),
             Column("available_at", DateTime(timezone=True), nullable=False, server_default=sql("now()")),
             Column("lease_until", DateTime(timezone=True), comment="Somebody works on it until then"),
             Column("fence", BigInteger, nullable=False, server_default="0", comment="Grows with every claim"),
-            Column("cancelled", Boolean, nullable=False, server_default=sql("false")),
-            Index(None, "available_at"),
-            info={"dispatch": "select, update"},
+            # In the order in which work is claimed, tenant by tenant; and by what is running, and by what is cancelled.
+            Index(None, "client_account_id", "priority", "available_at", "event_id"),
+            Index(None, "lease_until", postgresql_where=sql("lease_until IS NOT NULL")),
+            Index(None, "flow_id"),
+            info={"dispatch": "select, update, delete"},
+        )
+        # What must not run any more, also where the request for it comes only later.
+        self.cancelled_work = Table(
+            "cancelled_work",
+            self,
+            *_tenant_columns(key=True),
+            Column("flow_id", Uuid, primary_key=True),
+            Column("step", Text, primary_key=True, comment="Empty: all work of the flow"),
+            Column("cancelled_at", DateTime(timezone=True), nullable=False, comment="Counts for what was asked before"),
+            Index(None, "cancelled_at", postgresql_using="brin"),
+            info={"grants": "select, insert, update", "dispatch": "select, delete"},
         )

@@ -1,7 +1,9 @@
 """Traces: one tracer per service, also where several services share a process, sent over OTLP where one is set."""
 
 import asyncio
-from collections.abc import Iterator, Mapping
+import random
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +14,7 @@ from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExport
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
-from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer
+from opentelemetry.trace import NonRecordingSpan, Span, SpanContext, SpanKind, Status, StatusCode, TraceFlags, Tracer
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from sqlalchemy import event
 from sqlalchemy.engine import Connection, ExceptionContext, ExecutionContext
@@ -27,6 +29,7 @@ EXPORT_TIMEOUT_SECONDS = 3.0
 QUERY_TEXT_LENGTH = 2_000
 
 _W3C = TraceContextTextMapPropagator()
+_TRACEPARENT = re.compile(r"00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-([0-9a-f]{2})")
 
 
 class Telemetry:
@@ -77,11 +80,48 @@ class Telemetry:
         self, name: str, traceparent: str | None, attributes: Mapping[str, str | int | float | bool] | None = None
     ) -> Iterator[Span]:
         """Run inside a CONSUMER span below `traceparent`, whatever is current; without one a new trace begins."""
-        parent = _W3C.extract({"traceparent": traceparent} if traceparent else {}, context=Context())
+        if not self._exports:
+            unrecorded = NonRecordingSpan(_child_of(traceparent))
+            with trace.use_span(unrecorded, record_exception=False, set_status_on_exception=False):
+                yield unrecorded
+            return
         with self.tracer.start_as_current_span(
-            name, context=parent, kind=SpanKind.CONSUMER, attributes=dict(attributes or {})
+            name, context=_parent(traceparent), kind=SpanKind.CONSUMER, attributes=dict(attributes or {})
         ) as span:
             yield span
+
+    @contextmanager
+    def consume_all(self, received: Sequence[tuple[str, str | None]]) -> Iterator[list[str]]:
+        """Run inside a CONSUMER span for each (name, traceparent); gives the traceparents of these spans, in order.
+
+        What is done for all of them at once is recorded below the first, which links to the others.
+        """
+        if len(received) == 1:
+            name, traceparent = received[0]
+            with self.consume(name, traceparent) as span:
+                yield [_traceparent(span.get_span_context())]
+            return
+        if not self._exports:
+            with without_spans():
+                yield [_traceparent_below(traceparent) for _, traceparent in received]
+            return
+        spans = [
+            self.tracer.start_span(name, context=_parent(traceparent), kind=SpanKind.CONSUMER)
+            for name, traceparent in received
+        ]
+        contexts = [span.get_span_context() for span in spans]
+        try:
+            for context in contexts[1:]:
+                spans[0].add_link(context)
+            with trace.use_span(spans[0], record_exception=False, set_status_on_exception=False):
+                yield [_traceparent(context) for context in contexts]
+        except Exception as error:
+            for span in spans:
+                span.set_status(Status(StatusCode.ERROR, f"{type(error).__name__}: {error}"))
+            raise
+        finally:
+            for span in spans:
+                span.end()
 
     @contextmanager
     def produce(self, name: str, attributes: Mapping[str, str | int | float | bool] | None = None) -> Iterator[Span]:
@@ -94,11 +134,32 @@ class Telemetry:
         await asyncio.to_thread(self.provider.shutdown)
 
 
+def _parent(traceparent: str | None) -> Context:
+    return _W3C.extract({"traceparent": traceparent} if traceparent else {}, context=Context())
+
+
+def _traceparent_below(traceparent: str | None) -> str:
+    if traceparent is None or not _TRACEPARENT.fullmatch(traceparent):
+        return f"00-{random.getrandbits(128):032x}-{random.getrandbits(64):016x}-01"
+    return f"{traceparent[:36]}{random.getrandbits(64):016x}{traceparent[52:]}"
+
+
+def _child_of(traceparent: str | None) -> SpanContext:
+    """A span that nobody records, below `traceparent`: only its ids travel on."""
+    parent = _TRACEPARENT.fullmatch(traceparent or "")
+    trace_id = int(parent[1], 16) if parent else random.getrandbits(128)
+    flags = int(parent[2], 16) if parent else TraceFlags.SAMPLED
+    return SpanContext(trace_id, random.getrandbits(64), is_remote=False, trace_flags=TraceFlags(flags))
+
+
+def _traceparent(context: SpanContext) -> str:
+    return f"00-{context.trace_id:032x}-{context.span_id:016x}-{context.trace_flags:02x}"
+
+
 def current_traceparent() -> str | None:
     """The current span as a W3C traceparent, or None outside any."""
-    carrier: dict[str, str] = {}
-    _W3C.inject(carrier)
-    return carrier.get("traceparent")
+    context = trace.get_current_span().get_span_context()
+    return _traceparent(context) if context.is_valid else None
 
 
 def current_trace_id() -> str | None:

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import traceback
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable, Iterator
 from typing import ParamSpec, TypeVar
 
 import structlog
@@ -21,6 +21,7 @@ from services.chassis.leases import Claim, LeaseLost, Leases
 from services.chassis.logs import bound
 from services.chassis.outbox import add_events
 from services.chassis.service import Handler, Service
+from services.chassis.settings import Settings
 from services.chassis.telemetry import Telemetry
 
 __all__ = ["Claim", "Job", "LeaseLost", "WorkCrashes", "Worker"]
@@ -30,12 +31,19 @@ log = structlog.get_logger()
 P = ParamSpec("P")
 R = TypeVar("R")
 
-# Long work of one process at a time; threads do the computing.
-CONCURRENCY = 2
 PROGRESS_EVERY_SECONDS = 0.5
+# How soon a process sees that work it does was cancelled elsewhere.
+LOOK_SECONDS = 1.0
 # Between attempts to reach a database that is away.
 PAUSE_SECONDS = 1.0
 MAX_ATTEMPTS = len(BACK_OFF) + 1
+
+
+async def _wait(event: asyncio.Event, seconds: float) -> None:
+    # Not `wait_for`: on Python 3.11 it can swallow a cancellation, and the loop would never end.
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()
 
 
 class WorkCrashes(Exception):
@@ -53,19 +61,31 @@ class Job:
         self._stack = contextlib.AsyncExitStack()
         self._session: AsyncSession | None = None
         self._last_progress = 0.0
+        self._task = asyncio.current_task()
+        self._stopped = False
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether this work is in vain: it was cancelled, or given to another.
+
+        The handler itself is interrupted then. A thread cannot be, so what runs long in one asks this between pieces.
+        """
+        return self._stopped
 
     async def run(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Compute in a thread, so that events keep flowing meanwhile."""
         return await asyncio.to_thread(function, *args, **kwargs)
 
     async def progress(self, done: int, total: int, message: str) -> None:
-        """Tell people how far it is; too frequent news is dropped."""
+        """Tell people how far it is; too frequent news is dropped. Raises `LeaseLost` if the work no longer counts."""
         now = asyncio.get_running_loop().time()
         if now - self._last_progress < PROGRESS_EVERY_SECONDS:
             return
         self._last_progress = now
         event = WorkProgressed.reply_to(self._event, done=done, total=total, message=message)
         async with self._worker.database.transaction(event.tenant) as session:
+            if not self.writing:
+                await self._worker.leases.hold(session, self._claim)
             await add_events(session, self._worker.metadata, [event])
         self._worker.committed()
 
@@ -75,22 +95,32 @@ class Job:
         After this the handler only writes and returns: the chassis adds the returned events and commits.
         """
         if self._session is None:
-            session = await self._stack.enter_async_context(self._worker.database.transaction(self._claim.tenant))
-            await self._worker.leases.hold(session, self._claim)
-            self._session = session
-        return self._session
+            await self._worker.leases.hold(await self._open(), self._claim)
+        return await self._open()
 
     async def finish(self, events: list[Event]) -> None:
         """Commit the result, its events and the end of the work together."""
-        session = await self.begin()
-        await add_events(session, self._worker.metadata, events)
+        session = await self._open()
         await self._worker.leases.end(session, self._claim)
+        await add_events(session, self._worker.metadata, events)
         await self._stack.aclose()
+
+    async def _open(self) -> AsyncSession:
+        if self._session is None:
+            transaction = self._worker.database.transaction(self._claim.tenant)
+            self._session = await self._stack.enter_async_context(transaction)
+        return self._session
 
     async def abandon(self, error: BaseException) -> None:
         """Roll back what `begin` opened."""
         with contextlib.suppress(type(error)):
             await self._stack.__aexit__(type(error), error, error.__traceback__)
+
+    def stop(self) -> None:
+        """Interrupt the handler: whatever it does is in vain."""
+        if not self._stopped and self._task is not None:
+            self._stopped = True
+            self._task.cancel()
 
     @property
     def writing(self) -> bool:
@@ -108,46 +138,55 @@ class Worker:
         blobs: Blobs,
         telemetry: Telemetry,
         committed: Callable[[], None],
-        lease_seconds: float,
-        poll_seconds: float,
+        settings: Settings,
     ) -> None:
         self.database = database
-        self.leases = Leases(database, service.metadata, lease_seconds)
+        self.leases = Leases(database, service.metadata, settings.lease_seconds, settings.tenant_work_limit)
         self.metadata = service.metadata
         self.blobs = blobs
         self.committed = committed
         self._service = service
         self._telemetry = telemetry
-        self._poll_seconds = poll_seconds
+        self._poll_seconds = settings.poll_seconds
+        self._slots = settings.work_concurrency
         self._wake = asyncio.Event()
+        self._look = asyncio.Event()
+        self._jobs: dict[Claim, Job] = {}
 
     def wake(self) -> None:
         """Look for work at once."""
         self._wake.set()
 
+    def look(self) -> None:
+        """See at once whether running work was cancelled."""
+        self._look.set()
+
     async def run(self) -> None:
         """Work until cancelled; survives the loss of the database."""
+        running: set[asyncio.Task[None]] = set()
         async with asyncio.TaskGroup() as group:
-            for _ in range(CONCURRENCY):
-                group.create_task(self._run_one_after_another())
+            group.create_task(self._keep_leases())
+            while True:
+                self._wake.clear()
+                running = {task for task in running if not task.done()}
+                if len(running) < self._slots:
+                    try:
+                        claims = await self.leases.claim(self._slots - len(running))
+                    except Exception:
+                        log.exception("work_not_claimed", detail="It will be tried again.")
+                        await asyncio.sleep(PAUSE_SECONDS)
+                        continue
+                    running |= {group.create_task(self._perform_safely(claim)) for claim in claims}
+                await _wait(self._wake, self._poll_seconds)
 
-    async def _run_one_after_another(self) -> None:
-        while True:
-            self._wake.clear()
-            try:
-                claim = await self.leases.claim()
-                if claim is not None:
-                    await self._perform(claim)
-                    continue
-            except Exception:
-                # Nothing is lost: what was claimed becomes free again when its lease ends.
-                log.exception("work_interrupted", detail="The work could not be claimed or closed; it comes again.")
-                await asyncio.sleep(PAUSE_SECONDS)
-                continue
-            # Not `wait_for`: on Python 3.11 it can swallow a cancellation, and this loop would never end.
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._poll_seconds):
-                    await self._wake.wait()
+    async def _perform_safely(self, claim: Claim) -> None:
+        try:
+            await self._perform(claim)
+        except Exception:
+            # Nothing is lost: what was claimed becomes free again when its lease ends.
+            log.exception("work_interrupted", detail="The work could not be closed; it comes again.")
+        finally:
+            self.wake()
 
     async def _perform(self, claim: Claim) -> None:
         try:
@@ -169,7 +208,7 @@ class Worker:
                     raise LookupError(f"{self._service.name} has no handler for {event.type_name} any more")
                 if claim.attempts > MAX_ATTEMPTS:
                     raise WorkCrashes(f"the process ended {MAX_ATTEMPTS} times while it did this work")
-                async with self._heartbeat(claim, job):
+                with self._held(claim, job):
                     result = await handler.function(event, job)
                     await job.finish(emitted_events(result))
             except ExpectedFailure as error:
@@ -177,53 +216,52 @@ class Worker:
                 await self._expected(handler, claim, event, error)
             except LeaseLost as error:
                 await job.abandon(error)
-                log.warning("lease_lost", event_type=event.type_name, event_id=str(event.id), fence=claim.fence)
+                await self._stopped(claim, event)
             except Exception as error:
                 log.exception("work_failed", event_type=event.type_name, attempt=claim.attempts)
                 await job.abandon(error)
                 await self._unexpected(handler, claim, event, error)
             except asyncio.CancelledError as error:
                 await job.abandon(error)
-                # An orderly stop is no failed attempt, and whoever comes next need not wait for the lease to end.
-                await self.leases.release(claim)
-                raise
+                if not job.cancelled:
+                    # An orderly stop is no failed attempt, and whoever comes next need not wait for the lease to end.
+                    await self.leases.release(claim)
+                    raise
+                await self._stopped(claim, event)
         self.committed()
 
-    @contextlib.asynccontextmanager
-    async def _heartbeat(self, claim: Claim, job: Job) -> AsyncIterator[None]:
-        worker = asyncio.current_task()
-        assert worker is not None
-        lost = False
-
-        async def beat() -> None:
-            nonlocal lost
-            while True:
-                await asyncio.sleep(self.leases.seconds / 3)
-                if not job.writing and not await self._extend(claim):
-                    # While the result is written its row lock is the lease, and afterwards the row is gone.
-                    if not job.writing:
-                        lost = True
-                        worker.cancel()
-                    return
-
-        task = asyncio.create_task(beat())
+    @contextlib.contextmanager
+    def _held(self, claim: Claim, job: Job) -> Iterator[None]:
+        """While its handler runs, the lease is kept, and the job is stopped if it is lost."""
+        self._jobs[claim] = job
         try:
             yield
-        except asyncio.CancelledError:
-            if lost and worker.uncancel() == 0:
-                raise LeaseLost from None
-            raise
         finally:
-            task.cancel()
-            await asyncio.wait([task])
+            del self._jobs[claim]
 
-    async def _extend(self, claim: Claim) -> bool:
-        try:
-            return await self.leases.extend(claim)
-        except Exception:
-            # The fence decides in the end; losing the database for a moment is no reason to stop computing.
-            log.exception("lease_not_extended", event_id=str(claim.event_id))
-            return True
+    async def _keep_leases(self) -> None:
+        while True:
+            await _wait(self._look, min(LOOK_SECONDS, self.leases.seconds / 3))
+            self._look.clear()
+            if not self._jobs:
+                continue
+            jobs = list(self._jobs.items())
+            try:
+                held = await self.leases.extend([claim for claim, _ in jobs])
+            except Exception:
+                # The fence decides in the end; losing the database for a moment is no reason to stop computing.
+                log.exception("leases_not_extended", jobs=len(jobs))
+                continue
+            for claim, job in jobs:
+                # The row of a job that was writing is gone when it has ended; one that has ended needs no stop.
+                if self._jobs.get(claim) is job and held.get(claim, not job.writing):
+                    job.stop()
+
+    async def _stopped(self, claim: Claim, event: Event) -> None:
+        """The end of work that does not count: whoever was cancelled takes the row away; a lost lease is another's."""
+        cancelled = await self.leases.drop(claim)
+        name = "work_cancelled" if cancelled else "lease_lost"
+        log.warning(name, event_type=event.type_name, event_id=str(event.id), fence=claim.fence)
 
     async def _expected(self, handler: Handler | None, claim: Claim, event: Event, error: ExpectedFailure) -> None:
         if handler is not None and handler.failure is not None:
@@ -254,11 +292,12 @@ class Worker:
 
     async def _close(self, claim: Claim, events: list[Event], *, replayable: bool = False) -> None:
         inbox = self.metadata.inbox
-        async with self.database.transaction(claim.tenant) as session:
-            with contextlib.suppress(LeaseLost):
-                await self.leases.hold(session, claim)
-                await add_events(session, self.metadata, events)
+        try:
+            async with self.database.transaction(claim.tenant) as session:
                 await self.leases.end(session, claim)
+                await add_events(session, self.metadata, events)
                 if replayable:
                     await session.execute(delete(inbox).where(inbox.c.event_id == claim.event_id))
+        except LeaseLost:
+            await self.leases.drop(claim)
         self.committed()

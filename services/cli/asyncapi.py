@@ -38,6 +38,8 @@ ENVELOPE: Document = {
         "step": {"type": "string", "description": "<phase>:<attempt> of the flow that asked for it"},
         "causationid": {"type": "string", "format": "uuid", "description": "The event that caused it"},
         "traceparent": {"type": "string", "description": "W3C Trace Context"},
+        "workpriority": {"type": "integer", "description": "Of a request for work: the tenant's higher ones go first"},
+        "workweight": {"type": "integer", "minimum": 1, "description": "Of a request for work: the tenant's share"},
         "data": {"type": "object"},
     },
 }

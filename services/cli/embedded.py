@@ -86,7 +86,10 @@ async def _running(runtimes: dict[str, Runtime], listener: socket.socket) -> Asy
         await welcome(gateway)
         for runtime in runtimes.values():
             await runtime.ready()
-        async with serving(create_api(gateway), listener):
+        api = create_api(gateway)
+        # The other services have no port of their own here.
+        api.state.measured = list(runtimes.values())
+        async with serving(api, listener):
             yield
     finally:
         await asyncio.gather(*(runtime.stop() for runtime in runtimes.values()))

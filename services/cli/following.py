@@ -10,9 +10,13 @@ from contracts.flows import PhaseView
 from contracts.rest import FlowDetail
 from services.cli.rest_client import RestClient
 from services.cli.terminal import CommandFailed, err
-from services.cli.wording import summary_of, took, words
+from services.cli.wording import moment, summary_of, took, waiting, words
 
 ENDED = {"completed", "failed", "cancelled"}
+# Nothing moves a flow on from here but a person.
+STANDING = {"created", "paused"}
+NOT_BEGUN = {"scheduled", "queued"}
+_PHASE_ENDS = {"completed": "[green]✓[/]", "failed": "[red]✗[/]", "cancelled": "[red]✗[/]", "skipped": "[dim]↷[/]"}
 # One person looks on, at one row: oftener than the interval that is advised to programs.
 LOOK_SECONDS = 0.3
 # How long after a flow's end another may still appear that it started, where it is not known whether one will.
@@ -39,8 +43,9 @@ class FlowDisplay:
             disable=not err.is_terminal,
         )
         self._tasks: dict[tuple[UUID, str], TaskID] = {}
-        self._ended: set[tuple[UUID, str]] = set()
+        self._ended: set[tuple[UUID, str, int]] = set()
         self._titled: set[UUID] = set()
+        self._said: set[tuple[UUID, str]] = set()
 
     def __enter__(self) -> "FlowDisplay":
         self._progress.start()
@@ -61,8 +66,11 @@ class FlowDisplay:
         if flow.flow_id not in self._titled and flow.phases:
             self._titled.add(flow.flow_id)
             self._progress.console.print(f"[bold]{words(flow.flow_type).capitalize()}[/] [dim]{flow.flow_id}[/]")
+        if flow.status in NOT_BEGUN and flow.revision > 0 and (flow.flow_id, flow.status) not in self._said:
+            self._said.add((flow.flow_id, flow.status))
+            self._progress.console.print(f"  [dim]…[/] waits for {waiting(flow.waits_for or '', flow.waits_until)}")
         for phase in flow.phases:
-            if phase.status in {"completed", "failed"}:
+            if phase.status in _PHASE_ENDS:
                 self._end(flow, phase)
             elif phase.status != "pending":
                 self._update(flow, phase)
@@ -71,10 +79,10 @@ class FlowDisplay:
         key = (flow.flow_id, phase.name)
         if key in self._tasks:
             self._progress.remove_task(self._tasks.pop(key))
-        if key in self._ended:
+        if (*key, phase.attempt) in self._ended:
             return
-        self._ended.add(key)
-        mark = "[green]✓[/]" if phase.status == "completed" else "[red]✗[/]"
+        self._ended.add((*key, phase.attempt))
+        mark = _PHASE_ENDS[phase.status]
         again = f" (attempt {phase.attempt})" if phase.attempt > 1 else ""
         name = f"{words(phase.name)}{again}"
         duration = took(phase.started_at, phase.finished_at)
@@ -86,6 +94,9 @@ class FlowDisplay:
             self._tasks[key] = self._progress.add_task(f"{words(phase.name):<22}", total=None, note="")
         current = flow.progress if flow.current_phase == phase.name else None
         note = current.message if current else ""
+        if phase.status == "backing_off" and phase.due is not None:
+            why = f" after: {phase.problem.detail}" if phase.problem else ""
+            note = f"tried again at {moment(phase.due)}{why}"
         if phase.status == "waiting":
             note = f"waits for {flow.waits_for}" if flow.waits_for else "waits for a person"
         self._progress.update(
@@ -100,7 +111,7 @@ def follow(client: RestClient, flow_id: UUID, expected: int | None, decide: Deci
     """Watch a flow and those that follow it to the end, and return them.
 
     `expected` is how many flows there will be, None where that is not known. At a human gate `decide` is called, or,
-    without one, watching ends there.
+    without one, watching ends there. It also ends at a flow that stands still until somebody starts or resumes it.
     """
     followed: list[FlowDetail] = []
     pending = [flow_id]
@@ -122,14 +133,15 @@ def raise_for_failed(flows: list[FlowDetail]) -> None:
             message = f"The {words(flow.flow_type)} failed: {flow.problem.detail}"
             raise CommandFailed(message, flow_id=str(flow.flow_id), **place)
         if flow.status in {"failed", "cancelled"}:
-            raise CommandFailed(f"The {words(flow.flow_type)} {flow.flow_id} was {flow.status}.", code=flow.status)
+            why = f": {flow.problem.detail}" if flow.problem is not None else "."
+            raise CommandFailed(f"The {words(flow.flow_type)} {flow.flow_id} was {flow.status}{why}", code=flow.status)
 
 
 def _to_its_end(client: RestClient, flow_id: UUID, display: FlowDisplay, decide: Decide | None) -> FlowDetail:
     while True:
         flow = client.get(f"/flows/{flow_id}", FlowDetail)
         display.show(flow)
-        if flow.status in ENDED:
+        if flow.status in ENDED | STANDING:
             return flow
         if flow.pending_approval_ids:
             if decide is None:

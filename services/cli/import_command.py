@@ -89,7 +89,8 @@ def upload(client: "RestClient", files: list[Path]) -> "list[ImportView]":
 
 def start_discovery(client: "RestClient", imports: "list[ImportView]", then: list[str]) -> "FlowDetail":
     """Start a discovery of imported files."""
-    from contracts.rest import FlowDetail, FlowStart
+    from contracts.rest import FlowDetail
+    from contracts.rest_flows import FlowStart
 
     body = FlowStart.model_validate({"import_ids": [each.import_id for each in imports], "then": then})
     return client.post("/flows", FlowDetail, body)

@@ -6,9 +6,14 @@ from services.cli.audit_commands import audit_commands
 from services.cli.dead_letter_commands import dead_letter_commands
 from services.cli.demo_command import demo
 from services.cli.flow_commands import flow_commands
+from services.cli.flow_control_commands import control_commands
+from services.cli.flow_create_command import create
 from services.cli.import_command import import_files
+from services.cli.limit_commands import limit_commands
 from services.cli.map_command import map_columns
+from services.cli.performance_commands import performance
 from services.cli.platform_commands import migrate, service, up
+from services.cli.schedule_commands import schedule_commands
 
 app = typer.Typer(
     name="modernize",
@@ -21,8 +26,13 @@ app = typer.Typer(
 app.command(rich_help_panel="Start here")(demo)
 app.command(rich_help_panel="Start here")(up)
 app.command("import", rich_help_panel="Work with the platform")(import_files)
+flow_commands.command()(create)
+flow_commands.add_typer(control_commands)
 app.add_typer(flow_commands, name="flows", rich_help_panel="Work with the platform")
+app.add_typer(schedule_commands, name="schedules", rich_help_panel="Work with the platform")
 app.command("map", rich_help_panel="Work with the platform")(map_columns)
+app.command(rich_help_panel="Operate it")(performance)
+app.add_typer(limit_commands, name="limits", rich_help_panel="Operate it")
 app.add_typer(dead_letter_commands, name="dead-letters", rich_help_panel="Operate it")
 app.add_typer(audit_commands, name="audit", rich_help_panel="Operate it")
 app.command(rich_help_panel="Operate it")(service)

@@ -32,6 +32,8 @@ def up(
     as_json: bool = False,
 ) -> None:
     """Run the platform until Ctrl-C."""
+    import uvloop
+
     from services.chassis.logs import configure_logs
     from services.cli.rest_client import read_settings
 
@@ -42,7 +44,7 @@ def up(
 
         asyncio.run(run_distributed(settings, as_json=as_json))
     else:
-        asyncio.run(_run_embedded(settings, as_json=as_json))
+        uvloop.run(_run_embedded(settings, as_json=as_json))
 
 
 @command
@@ -54,6 +56,8 @@ def service(
     as_json: bool = False,
 ) -> None:
     """Run one service in this process until it is told to stop."""
+    import uvloop
+
     from services.chassis.logs import bound, configure_logs
     from services.cli.rest_client import read_settings
     from services.cli.service_process import run_service
@@ -61,7 +65,7 @@ def service(
     settings = read_settings()
     configure_logs(settings)
     with bound(service=name):
-        asyncio.run(run_service(name, settings, as_json=as_json, stop_with_parent=stop_with_parent))
+        uvloop.run(run_service(name, settings, as_json=as_json, stop_with_parent=stop_with_parent))
 
 
 @command

@@ -1,6 +1,7 @@
 """The REST client: streaming, typed by `contracts.rest`, and every refusal as a sentence with its trace id."""
 
 import json
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,17 +11,20 @@ from uuid import UUID
 
 import httpx2
 from pydantic import BaseModel, ValidationError
+from rich.markup import escape
 
 from contracts import rest
 from contracts.envelope import PLATFORM
 from services.chassis.settings import Settings
-from services.cli.terminal import CommandFailed, wrong_usage
+from services.cli.terminal import CommandFailed, err, wrong_usage
 
 M = TypeVar("M", bound=BaseModel)
 
 # Long enough for a gateway that is busy with a large upload's last part.
 TIMEOUT = httpx2.Timeout(60, connect=5)
 PAGE_ITEMS = 200
+# A longer `Retry-After` is told instead of waited for.
+MOST_PATIENCE_SECONDS = 60
 
 
 def read_settings() -> Settings:
@@ -102,9 +106,15 @@ class RestClient:
 
     def post(self, path: str, model: type[M], body: BaseModel | None = None) -> M:
         """POST a body, or nothing."""
-        content = body.model_dump_json() if body is not None else None
-        headers = {"Content-Type": "application/json"} if body is not None else {}
-        return model.model_validate_json(self._request("POST", path, content=content, headers=headers).content)
+        return self._send("POST", path, model, body)
+
+    def put(self, path: str, model: type[M], body: BaseModel) -> M:
+        """PUT a resource."""
+        return self._send("PUT", path, model, body)
+
+    def delete(self, path: str, model: type[M]) -> M:
+        """DELETE a resource."""
+        return model.model_validate_json(self._request("DELETE", path).content)
 
     def items(self, path: str, model: type[M], params: Mapping[str, Any] | None = None) -> Iterator[M]:
         """All items of a list, page after page."""
@@ -143,11 +153,19 @@ class RestClient:
             raise self._no_answer(error) from error
         part.replace(target)
 
+    def _send(self, method: str, path: str, model: type[M], body: BaseModel | None) -> M:
+        content = body.model_dump_json() if body is not None else None
+        headers = {"Content-Type": "application/json"} if body is not None else {}
+        return model.model_validate_json(self._request(method, path, content=content, headers=headers).content)
+
     def _request(self, method: str, path: str, **request: Any) -> httpx2.Response:
-        try:
-            response = self._http.request(method, path, **request)
-        except httpx2.TransportError as error:
-            raise self._no_answer(error) from error
+        response = self._answer(method, path, request)
+        seconds = _asked_to_wait(response)
+        # A body that comes in pieces has been read by now.
+        if seconds is not None and isinstance(request.get("content"), str | None):
+            err.print(f"[yellow]…[/] {escape(refusal(response).message)} Tries once more in {seconds} s.")
+            time.sleep(seconds)
+            response = self._answer(method, path, request)
         if response.is_error:
             raise refusal(response)
         if not response.headers.get("content-type", "").startswith("application/json"):
@@ -155,6 +173,12 @@ class RestClient:
                 f"What answers on {self.url} is not the gateway of this platform. Check --url.", code="not_a_gateway"
             )
         return response
+
+    def _answer(self, method: str, path: str, request: dict[str, Any]) -> httpx2.Response:
+        try:
+            return self._http.request(method, path, **request)
+        except httpx2.TransportError as error:
+            raise self._no_answer(error) from error
 
     def _no_answer(self, error: Exception) -> CommandFailed:
         if isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout):
@@ -178,6 +202,12 @@ def refusal(response: httpx2.Response) -> CommandFailed:
         return CommandFailed(text, code="http_error", status=response.status_code)
     members = json.loads(problem.model_dump_json(exclude={"detail", "type", "title"}))
     return CommandFailed(problem.detail, **members)
+
+
+def _asked_to_wait(response: httpx2.Response) -> int | None:
+    """The seconds of `Retry-After`, if the request was refused for now only and the wait is one for people."""
+    value = response.headers.get("retry-after", "")
+    return int(value) if response.is_error and value.isdecimal() and int(value) <= MOST_PATIENCE_SECONDS else None
 
 
 def _given(params: Mapping[str, Any] | None) -> dict[str, Any]:

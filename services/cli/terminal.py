@@ -13,7 +13,15 @@ if TYPE_CHECKING:
 
 OK, FAILED, USAGE = 0, 1, 2
 
-out = Console(highlight=False)
+# Where nobody's terminal sets the width, as in a pipe, tables need not be cut to 80 columns.
+PIPED_WIDTH = 160
+
+
+def _width() -> int | None:
+    return None if sys.stdout.isatty() or "COLUMNS" in os.environ else PIPED_WIDTH
+
+
+out = Console(highlight=False, width=_width())
 err = Console(stderr=True, highlight=False)
 
 

@@ -68,6 +68,11 @@ def moment(time: datetime) -> str:
     return time.astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
+def waiting(waits_for: str, until: datetime | None) -> str:
+    """What is waited for, and until when if that is known."""
+    return f"{waits_for} until {moment(until)}" if until else waits_for
+
+
 def table_name(file_name: str, sheet: str | None) -> str:
     """What people call a table: its file, and its sheet where it has one."""
     return f"{PurePath(file_name).name} / {sheet}" if sheet else file_name

@@ -4,6 +4,7 @@ import contextlib
 import csv
 import io
 import itertools
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,6 +25,7 @@ from services.field_mapping.text_encoding import CHUNK_BYTES, to_utf8
 _DELIMITERS = ",;\t|"
 _HEAD_RECORDS = 200
 _MAX_LINE_BYTES = 64 * 1024**2
+_LONE_RETURN = re.compile(rb"\r(?!\n)")
 _ENCODED_BOM = "\ufeff"
 
 
@@ -147,16 +149,19 @@ def _read_records(
 ) -> tuple[pl.DataFrame, list[Problem]]:
     """The records below the header, one row each (empty ones too), and what had to be treated specially."""
     width = len(layout.header.cells)
-    if _is_plain(text, layout.delimiter, file_name):
+    lines = _plain_lines(text, layout.delimiter, file_name)
+    if lines is not None:
+        # polars stops at a number of rows on one core only, and no more rows than lines need no stop.
+        most = limits.max_rows + 1 if lines > limits.max_rows else None
         # More cells than columns somewhere raise: only the tolerant way keeps them all.
         with contextlib.suppress(pl.exceptions.ComputeError, pl.exceptions.SchemaError):
-            return _scan(text, layout.delimiter, width, limits.max_rows, layout.lines), []
+            return _scan(text, layout.delimiter, width, most, layout.lines), []
     repaired = folder / "repaired.csv"
     widest, problems = rewrite(text, repaired, layout.delimiter, layout.header.index + 1, width, file_name, limits)
-    return _scan(repaired, ",", widest, limits.max_rows, skip_lines=0), problems
+    return _scan(repaired, ",", widest, limits.max_rows + 1, skip_lines=0), problems
 
 
-def _scan(text: Path, delimiter: str, width: int, max_rows: int, skip_lines: int) -> pl.DataFrame:
+def _scan(text: Path, delimiter: str, width: int, most: int | None, skip_lines: int) -> pl.DataFrame:
     schema = {f"cell {number}": pl.String for number in range(width)}
     try:
         return pl.read_csv(
@@ -167,14 +172,14 @@ def _scan(text: Path, delimiter: str, width: int, max_rows: int, skip_lines: int
             infer_schema=False,
             skip_lines=skip_lines,
             missing_columns="insert",
-            n_rows=max_rows + 1,
+            n_rows=most,
         )
     except pl.exceptions.NoDataError:
         return pl.DataFrame(schema=schema)
 
 
-def _is_plain(text: Path, delimiter: str, file_name: str) -> bool:
-    """Whether no quote stands where it does not belong, and no carriage return alone (in one pass over the bytes)."""
+def _plain_lines(text: Path, delimiter: str, file_name: str) -> int | None:
+    """The number of lines, or None where a quote stands where it does not belong or a carriage return alone."""
     border = bytes.maketrans(delimiter.encode() + b"\r", b"\n\n")
     lines, opening, closing, plain = 0, 0, 0, True
     with text.open("rb") as file:
@@ -183,19 +188,27 @@ def _is_plain(text: Path, delimiter: str, file_name: str) -> bool:
             ends = chunk.count(b"\n")
             lines += ends
             if b"\r" in chunk:
-                plain = plain and chunk.count(b"\r") == chunk.count(b"\r\n")
+                plain = plain and not _LONE_RETURN.search(chunk)
             elif not ends and len(chunk) > _MAX_LINE_BYTES:
                 _line_too_long(lines + 1, file_name)
             if plain and b'"' in chunk:
                 # Most files have few lines with quotes, and the others need no look.
-                quoted = b"\n".join([line for line in chunk.split(b"\n") if b'"' in line])
+                quoted = b"\n".join(_lines_with_quotes(chunk))
                 cells = (b"\n" + quoted + b"\n").translate(border)
                 opens, closes = cells.count(b'\n"'), cells.count(b'"\n')
                 # In well-formed text every quote opens a cell, closes one, or is one of a pair inside it.
                 inside = quoted.count(b'"') - opens - closes
                 plain = inside == 0 or inside == 2 * quoted.count(b'""')
                 opening, closing = opening + opens, closing + closes
-    return plain and opening == closing
+    return lines + 1 if plain and opening == closing else None
+
+
+def _lines_with_quotes(chunk: bytes) -> Iterator[bytes]:
+    quote = chunk.find(b'"')
+    while quote >= 0:
+        end = chunk.find(b"\n", quote)
+        yield chunk[chunk.rfind(b"\n", 0, quote) + 1 : end if end >= 0 else None]
+        quote = chunk.find(b'"', end) if end >= 0 else -1
 
 
 def _line_too_long(row: int, file_name: str) -> NoReturn:

@@ -10,7 +10,7 @@ import polars as pl
 from contracts.claim_checks import APPLICATION_LIST, ASSETS, CONNECTIONS, ROW_NUMBER
 from contracts.discovery import QualityReport
 from services.field_mapping.merging import IDENTITY_FIELDS, ORDER, SOURCE, merge_assets, merge_groups
-from services.field_mapping.normalise import PROBLEM_SCHEMA, MappingMismatch, SourceTable, normalise_table
+from services.field_mapping.normalise import PROBLEM_SCHEMA, Each, MappingMismatch, SourceTable, normalise_table
 from services.field_mapping.operating_systems import operating_system_family
 from services.field_mapping.quality import misfits, quality_report
 
@@ -50,15 +50,15 @@ class _Sorted:
     invalid: Counter[str]
 
 
-def build_inventory(tables: list[SourceTable], namespace: UUID) -> Inventory:
+def build_inventory(tables: list[SourceTable], namespace: UUID, each: Each = map) -> Inventory:
     """Normalise, merge and measure the rows of these tables, in this order.
 
-    Only accepted columns are used. Asset uids are version 5 UUIDs in `namespace`. Raises `MappingMismatch` for a
-    mapping that does not fit its table.
+    Only accepted columns are used. Asset uids are version 5 UUIDs in `namespace`. `each` is `map`, or one that reads
+    several columns at a time. Raises `MappingMismatch` for a mapping that does not fit its table.
     """
     position, parts = 0, []
     for table in tables:
-        parts.append(_sort_rows(table, position))
+        parts.append(_sort_rows(table, position, each))
         position += table.frame.height
     rows = _stack([part.assets for part in parts])
     assets = merge_assets(rows, namespace) if rows.height else rows
@@ -75,9 +75,9 @@ def build_inventory(tables: list[SourceTable], namespace: UUID) -> Inventory:
     )
 
 
-def _sort_rows(table: SourceTable, position: int) -> _Sorted:
+def _sort_rows(table: SourceTable, position: int, each: Each) -> _Sorted:
     """Normalise one table; `position` is the number of rows before it."""
-    normalised = normalise_table(table)
+    normalised = normalise_table(table, each)
     rows, problems, profile = normalised.frame, normalised.problems, table.profile
     place = f"{profile.file_name}{f'/{profile.sheet}' if profile.sheet else ''}:"
     rows = rows.with_columns(

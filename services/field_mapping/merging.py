@@ -54,17 +54,12 @@ def split_names(rows: pl.DataFrame) -> pl.DataFrame:
         long_host=pl.when(pl.col("host").str.contains(_FQDN)).then("host"),
         long_fqdn=pl.when(pl.col("fqdn").str.contains(_FQDN)).then("fqdn"),
     )
-    first_label = r"^([^.]+)"
+    labels = {name: pl.col(name).str.splitn(".", 2) for name in ("long_host", "long_fqdn")}
     return rows.with_columns(
         names.select(
-            hostname=pl.coalesce(
-                pl.col("long_host").str.extract(first_label),
-                "host",
-                pl.col("long_fqdn").str.extract(first_label),
-                "fqdn",
-            ),
+            hostname=pl.coalesce(labels["long_host"].struct[0], "host", labels["long_fqdn"].struct[0], "fqdn"),
             fqdn=pl.coalesce("long_fqdn", "long_host"),
-            domain=pl.coalesce("domain", pl.coalesce("long_fqdn", "long_host").str.extract(r"^[^.]+\.(.+)$")),
+            domain=pl.coalesce("domain", labels["long_fqdn"].struct[1], labels["long_host"].struct[1]),
         )
     )
 
@@ -82,14 +77,16 @@ def identity_keys(rows: pl.DataFrame) -> pl.DataFrame:
         fqdn=pl.col("fqdn"),
         name=pl.coalesce(pl.col("hostname"), lower["vm_name"]),
         vm_name=lower["vm_name"],
-        domain=pl.col("fqdn").str.extract(r"^[^.]+\.(.+)$"),
+        domain=pl.col("fqdn").str.splitn(".", 2).struct[1],
         asset_id=lower["asset_id"],
     )
     written = pl.col("written_serial")
     keys = keys.with_columns(
         digits=pl.col("written_uuid").str.strip_chars("{} ").str.replace_all("-", "", literal=True),
-        serial=pl.when(~written.str.contains(_NO_SERIAL)).then(written.str.replace_all(r"\s", "")),
+        serial=pl.when(~written.str.contains(_NO_SERIAL)).then(written),
     )
+    if keys["serial"].str.contains(r"\s").any():
+        keys = keys.with_columns(pl.col("serial").str.replace_all(r"\s", ""))
     digits = pl.col("digits")
     real = digits.str.contains(r"^[0-9a-f]{32}$") & ~digits.is_in(_NO_UUID) & ~digits.str.contains(r"^(?:0+|f+)$")
     keys = keys.with_columns(digits=pl.when(real).then(digits))

@@ -1,8 +1,10 @@
 """From the strings of an imported table to typed canonical columns, with every cell that could not be read."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import polars as pl
 
@@ -65,6 +67,8 @@ _OPEN_DATE = "day and month could be the other way round, and nothing in the col
 _MIXED_MEMORY = "the column mixes bare numbers of megabytes and of gigabytes; each was read by its size, this one as"
 # An example cell of a column whose values were read by a guess, and what was guessed.
 Remark = tuple[str, str]
+# `map`, or what does the same with several threads.
+Each = Callable[..., Iterable[Any]]
 
 
 class MappingMismatch(ValueError):
@@ -100,21 +104,19 @@ def clean(raw: pl.Series) -> pl.Series:
     return text.set(text.str.to_lowercase().is_in(list(EMPTY_WORDS)), None)
 
 
-def normalise_table(table: SourceTable) -> NormalisedTable:
+def normalise_table(table: SourceTable, each: Each = map) -> NormalisedTable:
     """Read every accepted column in its field's type; several columns of one field give its first filled value.
 
-    Raises `MappingMismatch` for a column that the table does not have, an unknown field or a unit of something else.
+    `each` is `map`, or one that reads several columns at a time. Raises `MappingMismatch` for a column that the table
+    does not have, an unknown field or a unit of something else.
     """
     fields: dict[str, list[pl.Series]] = {}
     problems: list[pl.DataFrame] = []
-    rows = table.frame[ROW_NUMBER]
-    for column in accepted(table.mapping):
-        field = column.field or ""
-        kind = _checked_type(table, column)
-        values, reasons, remark = _read_column(table.frame[column.column], column, kind)
-        fields.setdefault(field, []).append(values)
-        problems.extend(_problems(rows, table.frame[column.column], column, reasons, remark))
-    frame = pl.DataFrame({ROW_NUMBER: rows}).with_columns(
+    columns = accepted(table.mapping)
+    for column, (values, found) in zip(columns, each(partial(_normalise_column, table), columns), strict=True):
+        fields.setdefault(column.field or "", []).append(values)
+        problems.extend(found)
+    frame = table.frame.select(ROW_NUMBER).with_columns(
         pl.select(pl.coalesce([pl.lit(part) for part in parts]).alias(field)).to_series()
         if len(parts) > 1
         else parts[0].alias(field)
@@ -122,6 +124,13 @@ def normalise_table(table: SourceTable) -> NormalisedTable:
     )
     frame = _with_total_cores(frame)
     return NormalisedTable(frame, pl.concat(problems) if problems else pl.DataFrame(schema=PROBLEM_SCHEMA))
+
+
+def _normalise_column(table: SourceTable, column: ColumnMapping) -> tuple[pl.Series, list[pl.DataFrame]]:
+    kind = _checked_type(table, column)
+    raw = table.frame[column.column]
+    values, reasons, remark = _read_column(raw, column, kind)
+    return values, _problems(table.frame[ROW_NUMBER], raw, column, reasons, remark)
 
 
 def _with_total_cores(frame: pl.DataFrame) -> pl.DataFrame:
@@ -173,7 +182,7 @@ def _read_column(raw: pl.Series, column: ColumnMapping, kind: str) -> tuple[pl.S
     head = raw.head(2_000)
     if head.n_unique() * 2 >= head.len():
         return _read(raw, column, kind)
-    distinct = raw.unique()
+    distinct = raw.unique(maintain_order=True)
     values, reasons, remark = _read(distinct, column, kind)
     lookup = pl.DataFrame({"raw": distinct, "value": values, "reason": reasons})
     joined = pl.DataFrame({"raw": raw}).join(lookup, on="raw", how="left", maintain_order="left", nulls_equal=True)

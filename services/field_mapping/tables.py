@@ -4,11 +4,22 @@ from datetime import datetime
 from typing import Any, ClassVar
 from uuid import UUID
 
-from sqlalchemy import JSON, BigInteger, DateTime, Text
+from sqlalchemy import JSON, BigInteger, Boolean, Date, DateTime, Double, Text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from contracts.catalog import CATALOG, COLUMN_TYPES
 from services.chassis.tables import ServiceMetaData
 from services.chassis.tenancy import TenantRow
+
+# Columns of the claim check `contracts.claim_checks.ASSETS` as Postgres stores them.
+_COLUMN_TYPES = {
+    "String": Text,
+    "Int64": BigInteger,
+    "Float64": Double,
+    "Boolean": Boolean,
+    "Date": Date,
+    "Datetime": DateTime,
+}
 
 
 class Tables(DeclarativeBase):
@@ -56,12 +67,9 @@ class Asset(TenantRow, Tables):
     asset_uid: Mapped[UUID] = mapped_column(primary_key=True)
     flow_id: Mapped[UUID]
     name: Mapped[str]
-    asset_type: Mapped[str | None]
-    environment: Mapped[str | None]
-    operating_system: Mapped[str | None]
-    application_name: Mapped[str | None]
-    cpu_cores: Mapped[int | None] = mapped_column(BigInteger)
-    memory_gb: Mapped[float | None]
-    storage_gb: Mapped[float | None]
-    attributes: Mapped[dict[str, Any]]
     source_rows: Mapped[str]
+
+
+# A column for each field of the catalogue: half the work for Postgres of one document that repeats their names.
+for _field in CATALOG.values():
+    setattr(Asset, _field.id, mapped_column(_COLUMN_TYPES[COLUMN_TYPES.get(_field.type, "String")]))

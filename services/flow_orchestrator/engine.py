@@ -1,157 +1,220 @@
-"""The flow engine: a pure function from a flow's state and an event to its next state and the events it sends."""
+"""The flow engine: pure functions from a flow's state and an event, or the clock, to its next state and events."""
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from uuid import uuid5
 
 from contracts.envelope import Event, Problem
-from contracts.flows import ApprovalDecided, ApprovalRequested, PhaseView
-from services.flow_orchestrator.flow_type import FlowType, Gate, Phase
-from services.flow_orchestrator.state import FlowState
+from contracts.flows import ApprovalDecided
+from contracts.lifecycle import ChildFlowEnded, FlowControlRequested, StartOptions
+from services.flow_orchestrator.flow_type import FlowType, Phase
+from services.flow_orchestrator.lifecycle import Refusal, control
+from services.flow_orchestrator.state import STATE_CAP_BYTES, FlowState, PhaseState
+from services.flow_orchestrator.turn import Decision, Turn
 
-# A time-out that strikes again waits longer each time, so that an overloaded worker can catch up.
-TIME_OUT_GROWTH = 2
-
-
-@dataclass(frozen=True)
-class Decision:
-    """What follows from an event: the new state, what to send, and a line for the journal."""
-
-    state: FlowState
-    events: tuple[Event, ...]
-    note: str
+__all__ = ["Decision", "Refusal", "admit", "decide", "overflow", "refuse", "start", "tick"]
 
 
-def start(flow_type: FlowType, request: Event, now: datetime) -> Decision:
-    """Begin a flow from the event that asks for it; `request.flow_id` names the flow."""
+def start(flow_type: FlowType, request: Event, now: datetime, *, admitted: bool = True, weight: int = 1) -> Decision:
+    """Create a flow from the event that asks for it, whose `flow_id` names it, and begin it if nothing is against it.
+
+    `admitted` says whether its tenant may run one more flow now; if not, the flow is queued.
+    """
     if request.flow_id is None:
         raise ValueError(f"{request.type_name} does not say which flow it starts")
+    options: StartOptions = getattr(request, "options", None) or StartOptions()
     state = FlowState(
         flow_id=request.flow_id,
         tenant=request.tenant,
         flow_type=flow_type.name,
         version=flow_type.version,
-        phases=[PhaseView(name=phase.name, status="pending") for phase in flow_type.phases],
+        phases={phase.name: PhaseState() for phase in flow_type.phases},
         parent_flow_id=getattr(request, "parent_flow_id", None),
+        parent_step=request.step,
+        created_at=now,
+        start_at=options.start_at,
+        deadline=options.deadline,
+        priority=options.priority,
+        weight=weight,
+        concurrency_key=options.concurrency_key,
+        correlation_id=options.correlation_id,
+        status="queued",
+    ).with_result(request)
+    turn = Turn(flow_type, state, now, request)
+    if missing := next((phase for phase in flow_type.phases if phase.missing_worker), None):
+        turn.fail(None, _missing(flow_type, missing))
+        return turn.decision("refused: a worker is missing")
+    if options.hold:
+        turn.state.status = "created"
+        return turn.decision("created, and held until somebody starts it")
+    if options.start_at is not None and options.start_at > now:
+        turn.state.status = "scheduled"
+        return turn.decision("created, to start later")
+    if not admitted:
+        return turn.decision("queued")
+    _run(turn)
+    return turn.decision(f"started by {request.type_name}")
+
+
+def refuse(flow_type: FlowType, request: Event, problem: Problem, now: datetime) -> Decision:
+    """Record a flow that could not even begin, and why."""
+    assert request.flow_id is not None
+    state = FlowState(
+        flow_id=request.flow_id,
+        tenant=request.tenant,
+        flow_type=flow_type.name,
+        version=flow_type.version,
+        phases={phase.name: PhaseState() for phase in flow_type.phases},
+        parent_flow_id=getattr(request, "parent_flow_id", None),
+        parent_step=request.step,
         created_at=now,
     ).with_result(request)
-    started = flow_type.started(tenant=state.tenant, flow_id=state.flow_id, **flow_type.announce(state))
-    return _begin_phase(state, flow_type.phases[0], now, f"started by {request.type_name}", (started,))
+    turn = Turn(flow_type, state, now, request)
+    turn.fail(None, problem)
+    return turn.decision(f"refused: {problem.code}")
 
 
-def decide(flow_type: FlowType, state: FlowState, event: Event, now: datetime) -> Decision | None:
+def overflow(flow_type: FlowType, state: FlowState, event: Event, size: int, now: datetime) -> Decision:
+    """End a flow whose state would grow over its cap by what `event` brings; that is not kept."""
+    detail = (
+        f"What {event.type_name} says would make the flow's state {size:,} bytes large; the cap is"
+        f" {STATE_CAP_BYTES:,}. Its sender has to put such data into a blob and send the reference."
+    )
+    turn = Turn(flow_type, state, now, event)
+    turn.fail(_answered(state, event), Problem(code="state_too_large", detail=detail))
+    return turn.decision("the state would be too large")
+
+
+def admit(flow_type: FlowType, state: FlowState, now: datetime) -> Decision:
+    """Begin a queued flow: there is room for it now."""
+    turn = Turn(flow_type, state, now, None)
+    if state.begun:
+        turn.state.status = "running"
+        turn.go_on()
+    else:
+        _run(turn)
+    return turn.decision("its turn came")
+
+
+def decide(flow_type: FlowType, state: FlowState, event: Event, now: datetime) -> Decision | Refusal | None:
     """React to an event; None when it does not belong to what the flow waits for now (late, stale or repeated)."""
-    if state.ended or state.current_phase is None:
+    if isinstance(event, FlowControlRequested):
+        return control(flow_type, state, event, now)
+    if state.ended:
         return None
-    phase = flow_type.phase(state.current_phase)
     if isinstance(event, ApprovalDecided):
-        return _decided(flow_type, state, phase, event, now)
-    if state.status != "running" or event.step != state.step:
+        return _decided(flow_type, state, event, now)
+    name = _answered(state, event)
+    if name is None:
         return None
-    if isinstance(event, phase.awaits):
-        return _phase_done(flow_type, state, phase, event, now)
-    if isinstance(event, phase.fails_with):
+    phase = flow_type.phase(name)
+    if isinstance(event, ChildFlowEnded) and phase.awaits is ChildFlowEnded:
+        return _child_ended(flow_type, state, name, event, now)
+    if phase.awaits is not None and isinstance(event, phase.awaits):
+        turn = Turn(flow_type, state, now, event)
+        turn.complete(name, event)
+        note = "waits for a decision" if turn.state.phases[name].status == "waiting" else "completed"
+        return turn.decision(f"{name} {note}")
+    if phase.fails_with is not None and isinstance(event, phase.fails_with):
         problem: Problem = event.problem  # type: ignore[attr-defined]  # every `.failed` event has one
-        return _fail(flow_type, state, problem, now)
+        turn = Turn(flow_type, state, now, event)
+        turn.retry_or_fail(name, problem, again=problem.code in phase.retry.codes)
+        return turn.decision(f"{name} failed: {problem.code}")
     return None
 
 
-def time_out(flow_type: FlowType, state: FlowState, now: datetime) -> Decision | None:
+def tick(flow_type: FlowType, state: FlowState, now: datetime) -> Decision | None:
     """React to the clock; None while the flow may still wait."""
-    if state.ended or state.current_phase is None or state.waits_until is None or now < state.waits_until:
+    if state.ended or state.wake_at is None or now < state.wake_at:
         return None
-    phase = flow_type.phase(state.current_phase)
-    if state.status == "waiting":
-        detail = f"Nobody decided on {state.waits_for} until {state.waits_until:%Y-%m-%d %H:%M}. Start the flow again."
-        return _fail(flow_type, state, Problem(code="approval_expired", detail=detail), now)
-    attempt = state.view(phase.name).attempt
-    if attempt < phase.max_attempts:
-        return _begin_phase(state, phase, now, f"{phase.name} did not answer in time; asked again")
-    detail = f"The phase {phase.name} did not answer in {attempt} attempts. Look at the dead letters, then start again."
-    return _fail(flow_type, state, Problem(code="phase_timed_out", detail=detail), now)
+    turn = Turn(flow_type, state, now, None)
+    if state.deadline is not None and now >= state.deadline:
+        detail = f"The flow had not ended by its deadline, {state.deadline:%Y-%m-%d %H:%M %Z}."
+        turn.fail(None, Problem(code="deadline_exceeded", detail=detail))
+        return turn.decision("deadline exceeded")
+    if state.status == "scheduled":
+        turn.state.status = "queued"
+        return turn.decision("its time to start came")
+    notes = [note for name in state.active() if (note := _tick_phase(turn, name))]
+    return turn.decision("; ".join(notes) or "looked again")
 
 
-def _begin_phase(state: FlowState, phase: Phase, now: datetime, note: str, before: tuple[Event, ...] = ()) -> Decision:
-    attempt = state.view(phase.name).attempt + 1
-    patience: timedelta = phase.time_out * TIME_OUT_GROWTH ** (attempt - 1)
-    state = state.with_phase(phase.name, status="running", attempt=attempt, started_at=now).model_copy(
-        update={
-            "status": "running",
-            "current_phase": phase.name,
-            "task_id": None,
-            "waits_for": f"{phase.name.replace('_', ' ')} to finish",
-            "waits_until": now + patience,
-        }
-    )
-    request = phase.asks(tenant=state.tenant, flow_id=state.flow_id, step=state.step, **phase.request(state))
-    return _decision(state, note, (*before, request))
+def _tick_phase(turn: Turn, name: str) -> str | None:
+    if turn.state.ended:
+        return None
+    phase, view = turn.flow_type.phase(name), turn.state.phases[name]
+    if view.due is not None and turn.now >= view.due:
+        if view.status == "backing_off":
+            turn.ask(name)
+            return f"{name} asked again"
+        if view.status == "waiting" and phase.gate is not None:
+            detail = (
+                f"Nobody decided on {phase.gate.title} until {view.due:%Y-%m-%d %H:%M}. Retry the flow to ask again."
+            )
+            turn.call_back(name, detail)
+            turn.fail(name, Problem(code="approval_expired", detail=detail))
+            return f"{name} expired"
+        detail = f"The phase {name} did not answer in {_span(view, turn.now)}, at attempt {view.tries} of"
+        detail += f" {phase.retry.attempts}. Look at the dead letters and the work's progress, then retry."
+        turn.call_back(name, detail)
+        turn.retry_or_fail(name, Problem(code="phase_timed_out", detail=detail), again=True)
+        return f"{name} did not answer in time"
+    if view.remind_at is not None and turn.now >= view.remind_at and phase.gate is not None:
+        turn.remind(name, phase.gate)
+        return f"{name}: reminded"
+    return None
 
 
-def _phase_done(flow_type: FlowType, state: FlowState, phase: Phase, event: Event, now: datetime) -> Decision:
-    state = state.with_result(event).with_phase(phase.name, summary=phase.summary(event))
-    if phase.gate is not None and phase.gate.needed(state):
-        return _wait_for_person(state, phase, phase.gate, now)
-    return _leave_phase(flow_type, state, phase, now, f"{phase.name} completed")
+def _span(view: PhaseState, now: datetime) -> timedelta:
+    waited = now - (view.started_at or now)
+    return timedelta(seconds=round(waited.total_seconds()))
 
 
-def _wait_for_person(state: FlowState, phase: Phase, gate: Gate, now: datetime) -> Decision:
-    task_id = uuid5(state.flow_id, f"{phase.name}:{state.view(phase.name).attempt}")
-    expires_at = now + gate.expires_after
-    state = state.with_phase(phase.name, status="waiting").model_copy(
-        update={"status": "waiting", "task_id": task_id, "waits_for": gate.title, "waits_until": expires_at}
-    )
-    task = ApprovalRequested(
-        tenant=state.tenant,
-        flow_id=state.flow_id,
-        task_id=task_id,
-        kind=gate.kind,
-        title=gate.title,
-        details=gate.details(state),
-        expires_at=expires_at,
-    )
-    return _decision(state, f"{phase.name} waits for a decision", (task,))
+def _run(turn: Turn) -> None:
+    state, flow_type = turn.state, turn.flow_type
+    state.status, state.started_at = "running", turn.now
+    turn.emit(flow_type.started, **flow_type.announce(state))
+    turn.begin(flow_type.phases[0].name)
 
 
-def _decided(
-    flow_type: FlowType, state: FlowState, phase: Phase, event: ApprovalDecided, now: datetime
+def _answered(state: FlowState, event: Event) -> str | None:
+    """The phase whose current attempt the event answers, if it answers any."""
+    name = (event.step or "").rpartition(":")[0]
+    view = state.phases.get(name)
+    return name if view is not None and view.status == "running" and event.step == state.step(name) else None
+
+
+def _child_ended(
+    flow_type: FlowType, state: FlowState, name: str, event: ChildFlowEnded, now: datetime
 ) -> Decision | None:
-    if phase.gate is None or event.task_id != state.task_id:
+    turn = Turn(flow_type, state, now, event)
+    if event.status == "completed":
+        turn.complete(name, event)
+        return turn.decision(f"{name}: the child flow completed")
+    problem = event.problem or Problem(code="child_flow_failed", detail=f"The flow {event.child_flow_id} failed.")
+    again = event.status == "failed" and problem.code in flow_type.phase(name).retry.codes
+    turn.retry_or_fail(name, problem, again=again)
+    return turn.decision(f"{name}: the child flow {event.status}")
+
+
+def _decided(flow_type: FlowType, state: FlowState, event: ApprovalDecided, now: datetime) -> Decision | None:
+    waiting = (name for name, view in state.phases.items() if view.task_id == event.task_id)
+    name = next(waiting, None)
+    gate = flow_type.phase(name).gate if name is not None else None
+    if name is None or gate is None or state.phases[name].status != "waiting":
         return None
+    turn = Turn(flow_type, state, now, event)
+    turn.state.phases[name].task_id = None
     if event.decision == "reject":
-        detail = f"{event.decided_by} rejected {phase.gate.title}: {event.comment or 'no comment'}."
-        return _end(flow_type, state, "cancelled", Problem(code="rejected", detail=detail), now)
-    state = phase.gate.apply(state, event)
-    return _leave_phase(flow_type, state, phase, now, f"{phase.name} approved by {event.decided_by}")
+        detail = f"{event.decided_by} rejected {gate.title}: {event.comment or 'no comment'}."
+        turn.fail(name, Problem(code="rejected", detail=detail), status="cancelled")
+        return turn.decision(f"{name} rejected", event.decided_by)
+    turn.state = gate.apply(turn.state, event)
+    turn.leave(name)
+    return turn.decision(f"{name} approved", event.decided_by)
 
 
-def _leave_phase(flow_type: FlowType, state: FlowState, phase: Phase, now: datetime, note: str) -> Decision:
-    state = state.with_phase(phase.name, status="completed", finished_at=now)
-    following = flow_type.phase_after(phase.name)
-    if following is not None:
-        return _begin_phase(state, following, now, note)
-    state = _ended(state, "completed", None)
-    completed = flow_type.completed(tenant=state.tenant, flow_id=state.flow_id, **flow_type.outcome(state))
-    next_flow = flow_type.next_flow(state)
-    return _decision(state, note, (completed,) if next_flow is None else (completed, next_flow))
-
-
-def _fail(flow_type: FlowType, state: FlowState, problem: Problem, now: datetime) -> Decision:
-    return _end(flow_type, state, "failed", problem, now)
-
-
-def _end(flow_type: FlowType, state: FlowState, status: str, problem: Problem, now: datetime) -> Decision:
-    if state.current_phase is not None:
-        state = state.with_phase(state.current_phase, status="failed", finished_at=now)
-    failed = flow_type.failed(tenant=state.tenant, flow_id=state.flow_id, problem=problem)
-    return _decision(_ended(state, status, problem), f"{status}: {problem.code}", (failed,))
-
-
-def _ended(state: FlowState, status: str, problem: Problem | None) -> FlowState:
-    return state.model_copy(
-        update={"status": status, "problem": problem, "task_id": None, "waits_for": None, "waits_until": None}
+def _missing(flow_type: FlowType, phase: Phase) -> Problem:
+    detail = (
+        f"A {flow_type.name} flow cannot run yet: no service does its phase {phase.name}, which needs"
+        f" {phase.missing_worker}. Nothing was started."
     )
-
-
-def _decision(state: FlowState, note: str, events: tuple[Event, ...]) -> Decision:
-    state = state.model_copy(update={"revision": state.revision + 1})
-    return Decision(state, (*events, state.updated_event()), note)
+    return Problem(code="worker_missing", detail=detail)

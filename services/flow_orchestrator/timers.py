@@ -1,57 +1,62 @@
-"""The clock of the flows: whoever has waited too long is decided on, by a sweep that never ends."""
+"""The clock of the flows: whoever is due is decided on, by a sweep that never ends."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import structlog
-from sqlalchemy import select
+from sqlalchemy import text
 
 from contracts.envelope import Tenant
 from services.chassis.outbox import add_events
 from services.chassis.runtime import Runtime
-from services.flow_orchestrator.engine import time_out
-from services.flow_orchestrator.flows.catalogue import FLOW_TYPES
-from services.flow_orchestrator.handlers import save, service
-from services.flow_orchestrator.state import FlowState
-from services.flow_orchestrator.tables import MasterFlow
+from services.flow_orchestrator import store
+from services.flow_orchestrator.batch import Batch
+from services.flow_orchestrator.handlers import service
+from services.flow_orchestrator.tables import MASTER
 
 log = structlog.get_logger()
 
 SWEEP_SECONDS = 1.0
-SWEEP_FLOWS = 100
+SWEEP_FLOWS = 500
+UNDECIDABLE_PAUSE = timedelta(minutes=1)
+
+_DUE_TENANTS = text(
+    f"select client_account_id, engagement_id from flow_orchestrator.{MASTER} where wake_at <= now()"
+    " group by 1, 2 order by min(wake_at) limit 100"
+)
+_DUE = text(f"select flow_id from flow_orchestrator.{MASTER} where wake_at <= now() order by wake_at limit :limit")
 
 
 @service.every(SWEEP_SECONDS)
 async def decide_overdue_flows(runtime: Runtime) -> None:
-    """Let the engine decide every flow whose waiting time is over."""
-    overdue = (
-        select(MasterFlow.client_account_id, MasterFlow.engagement_id, MasterFlow.flow_id)
-        .where(MasterFlow.waits_until < datetime.now(UTC))
-        .order_by(MasterFlow.waits_until)
-        .limit(SWEEP_FLOWS)
-    )
+    """Let the engine decide every flow one of whose timers is due."""
     async with runtime.database.dispatch() as connection:
-        flows = (await connection.execute(overdue)).all()
-    for flow in flows:
-        tenant = Tenant(client_account_id=flow.client_account_id, engagement_id=flow.engagement_id)
+        tenants = (await connection.execute(_DUE_TENANTS)).all()
+    for row in tenants:
+        tenant = Tenant(client_account_id=row.client_account_id, engagement_id=row.engagement_id)
         try:
-            await _decide_overdue_flow(runtime, tenant, flow.flow_id)
+            await _decide_overdue(runtime, tenant)
         except Exception:
-            # One flow that cannot be decided must not keep the others waiting.
-            log.exception("overdue_flow_failed", flow_id=str(flow.flow_id))
-    if flows:
+            # One tenant whose flows cannot be written must not keep the others waiting.
+            log.exception("overdue_flows_failed", tenant=str(tenant))
+    if tenants:
         runtime.committed()
 
 
-async def _decide_overdue_flow(runtime: Runtime, tenant: Tenant, flow_id: UUID) -> None:
+async def _decide_overdue(runtime: Runtime, tenant: Tenant) -> None:
+    now = datetime.now(UTC)
     async with runtime.database.transaction(tenant) as session:
-        locked = select(MasterFlow).where(MasterFlow.flow_id == flow_id).with_for_update(skip_locked=True)
-        master = (await session.execute(locked)).scalar_one_or_none()
-        if master is None:
-            return
-        now = datetime.now(UTC)
-        decision = time_out(FLOW_TYPES[master.flow_type], FlowState.model_validate(master.state), now)
-        if decision is None:
-            return
-        await save(session, decision, now, None)
-        await add_events(session, service.metadata, decision.events)
+        due = (await session.execute(_DUE, {"limit": SWEEP_FLOWS})).scalars().all()
+        # Flows that another orchestrator has in its hands are looked at again the next time.
+        batch = Batch(session, await store.locked(session, due, skip_locked=True), now)
+        later: dict[UUID, datetime | None] = {}
+        for state in list(batch.states.values()):
+            try:
+                if not batch.tick(state):
+                    later[state.flow_id] = state.wake_at
+            except Exception:
+                # A flow that cannot be decided must not keep the others waiting, nor come back every second.
+                log.exception("overdue_flow_failed", flow_id=str(state.flow_id))
+                later[state.flow_id] = now + UNDECIDABLE_PAUSE
+        await store.move_timers(session, later)
+        await add_events(session, service.metadata, await batch.finish())

@@ -6,15 +6,21 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from contracts.collection import CollectionRequested
 from contracts.discovery import DiscoveryRequested
 from contracts.envelope import Event, Tenant
+from contracts.lifecycle import FlowControlRequested
+from contracts.modernization import ModernizationRequested
 from services.chassis.bus.external import Refused
 from services.gateway.discovery_start import with_files
 from services.gateway.handlers import service
 from services.gateway.keys import engagement_exists, key_name
 
 # One line an event that outsiders may send.
-ADMITTED: dict[str, type[DiscoveryRequested]] = {DiscoveryRequested.type_name: DiscoveryRequested}
+ADMITTED: dict[str, type[Event]] = {
+    each.type_name: each
+    for each in (DiscoveryRequested, CollectionRequested, ModernizationRequested, FlowControlRequested)
+}
 
 
 @service.on_external
@@ -23,7 +29,8 @@ async def admit(message: dict[str, Any], api_key: str | None, session: AsyncSess
 
     Raises `Refused`, `NotFound` or `pydantic.ValidationError`: the message is then dead-lettered with that reason.
     """
-    if await key_name(session, api_key) is None:
+    caller = await key_name(session, api_key)
+    if caller is None:
         raise Refused("unknown_api_key", "The message has no valid API key in its header x-api-key.")
     event_class = ADMITTED.get(str(message.get("type")))
     if event_class is None:
@@ -33,11 +40,14 @@ async def admit(message: dict[str, Any], api_key: str | None, session: AsyncSess
     )
     if not await engagement_exists(session, tenant):
         raise Refused("unknown_tenant", f"There is no engagement {tenant.engagement_id} of this client account.")
-    data = message.get("data") or {}
-    request = event_class.model_validate(
-        {**data, "files": [], "tenant": tenant, "flow_id": message.get("flowid") or _flow_id(message)}
-    )
-    return [await with_files(session, request)]
+    data = {**(message.get("data") or {}), "tenant": tenant}
+    if event_class is FlowControlRequested:
+        if message.get("flowid") is None:
+            raise Refused("no_flow", "The attribute flowid does not say which flow this is about.")
+        # Who asks is whose key it is, whatever the message says.
+        return [FlowControlRequested.model_validate({**data, "flow_id": message["flowid"], "requested_by": caller})]
+    request = event_class.model_validate({**data, "files": [], "flow_id": message.get("flowid") or _flow_id(message)})
+    return [await with_files(session, request) if isinstance(request, DiscoveryRequested) else request]
 
 
 def _flow_id(message: dict[str, Any]) -> UUID:

@@ -15,7 +15,10 @@ _NAMES = {"4XX": "Refused", "5XX": "Failed"}
 _PARAMETERS = {
     "file_name": "Name of the file, as people know it",
     "flow_id": "The flow's id",
+    "request_id": "The id that asking returned",
+    "repair_id": "The id that asking for the repair returned",
     "task_id": "The task's id",
+    "schedule_id": "The schedule's id",
     "dead_letter_id": "The dead letter's id",
     "verification_id": "The id that asking for the check returned",
     "format": "The report's format",

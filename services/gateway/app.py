@@ -8,16 +8,40 @@ from contracts import rest
 from contracts.envelope import Tenant
 from services.chassis.health import health_routes
 from services.chassis.runtime import Runtime
-from services.gateway import admission, projections
+from services.gateway import admission, flow_handlers, metrics, projections, retention
 from services.gateway.api import PROBLEM_RESPONSES, Api
 from services.gateway.handlers import service
 from services.gateway.keys import remember_bootstrap_key
 from services.gateway.problems import install_problem_details
-from services.gateway.routes import approvals, flows, imports, inventory, operations, reports
+from services.gateway.routes import (
+    approvals,
+    flow_control,
+    flow_search,
+    flows,
+    imports,
+    inventory,
+    limits,
+    operations,
+    performance,
+    reports,
+    schedules,
+)
+from services.gateway.routes import metrics as metrics_route
 from services.gateway.routes.access import SENT_BY_ROUTES
 from services.gateway.tables import Engagement
 
-__all__ = ["DEFAULT_TENANT", "SENT_BY_ROUTES", "admission", "create_api", "projections", "service", "welcome"]
+__all__ = [
+    "DEFAULT_TENANT",
+    "SENT_BY_ROUTES",
+    "admission",
+    "create_api",
+    "flow_handlers",
+    "metrics",
+    "projections",
+    "retention",
+    "service",
+    "welcome",
+]
 
 # The tenant of requests that name none: what a single consultant works in.
 DEFAULT_TENANT = Tenant(
@@ -52,7 +76,12 @@ def create_api(runtime: Runtime) -> Api:
     app.state.runtime = runtime
     app.state.default_tenant = DEFAULT_TENANT
     install_problem_details(app)
+    app.state.measured = [runtime]
     app.include_router(health_routes(runtime))
-    for module in (imports, flows, approvals, inventory, reports, operations):
+    app.include_router(metrics_route.router)
+    for module in (
+        *(imports, flow_search, flow_control, flows, schedules, approvals, inventory, reports),
+        *(performance, limits, operations),
+    ):
         app.include_router(module.router, prefix="/api/v1")
     return app

@@ -1,6 +1,5 @@
 """How a discovery begins, whoever asks for it."""
 
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select
@@ -10,27 +9,22 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from contracts.discovery import DiscoveryRequested, ImportFile
 from contracts.envelope import BlobRef
 from services.chassis.errors import NotFound
-from services.gateway.tables import Flow, Upload
+from services.gateway.flow_tables import FlowImport
+from services.gateway.requested_flows import show_requested
+from services.gateway.tables import Upload
 
 
 async def with_files(session: AsyncSession, request: DiscoveryRequested) -> DiscoveryRequested:
-    """The request with the files of its imports, and the flow shown as running; raises `NotFound`.
+    """The request with the files of its imports, and the flow shown as asked for; raises `NotFound`.
 
     The session is in the request's tenant, so another tenant's imports do not exist.
     """
     statement = select(Upload).where(Upload.import_id.in_(request.import_ids))
     uploads = {upload.import_id: upload for upload in (await session.execute(statement)).scalars()}
     files = [_file(uploads, import_id) for import_id in dict.fromkeys(request.import_ids)]
-    row: dict[str, Any] = {
-        "flow_id": request.flow_id,
-        "flow_type": "discovery",
-        "revision": 0,
-        "status": "running",
-        "phases": [],
-        "waits_for": "the flow orchestrator",
-        "created_at": request.time,
-    }
-    await session.execute(insert(Flow).values(row).on_conflict_do_nothing())
+    await show_requested(session, request, "discovery", request.options)
+    rows = [{"flow_id": request.flow_id, "import_id": file.import_id} for file in files]
+    await session.execute(insert(FlowImport).values(rows).on_conflict_do_nothing())
     return request.model_copy(update={"files": files})
 
 

@@ -4,9 +4,13 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from contracts import rest
+from pydantic import BaseModel
+
+from contracts import rest, rest_flows, rest_operations
 from contracts.discovery import ColumnMapping, TableMapping
 from contracts.flows import PhaseView
+from contracts.forms import FieldMappingEdits
+from contracts.lifecycle import FlowRepair, StartOptions
 
 AT = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
 CLIENT = UUID("6f0c6f0e-58a5-4d0b-9a53-0a8c6f3a1f10")
@@ -14,6 +18,9 @@ ENGAGEMENT = UUID("0197a6a0-0000-7000-8000-000000000010")
 IMPORT = UUID("0197a6a0-0000-7000-8000-000000000020")
 FLOW = UUID("0197a6a0-0000-7000-8000-000000000030")
 TABLE = UUID("0197a6a0-0000-7000-8000-000000000001")
+REQUEST = UUID("0197a6a0-0000-7000-8000-000000000060")
+REPAIR = UUID("0197a6a0-0000-7000-8000-000000000070")
+SCHEDULE = UUID("0197a6a0-0000-7000-8000-000000000080")
 TASK = UUID("0197a6a0-0000-7000-8000-000000000040")
 SHOP = UUID("f2a8b6c4-1d3e-5f70-8a92-b4c6d8e0f102")
 LEDGER = UUID("0b9d7f5e-3c1a-5e48-9d26-f0a2c4e6b813")
@@ -37,6 +44,8 @@ _MAPPING = TableMapping(
 _FLOW = rest.FlowDetail(
     flow_id=FLOW,
     flow_type="discovery",
+    revision=4,
+    version=1,
     status="waiting",
     current_phase="field_mapping",
     phases=[
@@ -49,7 +58,21 @@ _FLOW = rest.FlowDetail(
     parent_flow_id=None,
     created_at=AT,
     updated_at=AT,
+    started_at=AT,
     pending_approval_ids=[TASK],
+    possible_actions=["pause", "cancel", "skip"],
+)
+_ENTRY = rest_flows.TimelineItem(
+    seq=3,
+    at=AT,
+    cause="data_import.completed",
+    actor=None,
+    phase="field_mapping",
+    status="running",
+    note="data_import completed",
+    checkpoint=True,
+    waits_for="field mapping to finish",
+    waits_until=None,
 )
 _LETTER = rest.DeadLetterDetail(
     dead_letter_id=UUID("5a1c9e7b-2d4f-5e60-b812-a3c5e7f90b1d"),
@@ -66,8 +89,23 @@ _LETTER = rest.DeadLetterDetail(
     message={"specversion": "1.0", "id": "order-4711", "type": "discovery.requested", "source": "/cmdb"},
 )
 _ENGAGEMENT = rest.EngagementCreate(client_name="Contoso Ltd", engagement_name="Data centre exit 2027")
+_SCHEDULE_BODY = rest_operations.ScheduleBody(
+    name="Nightly inventory",
+    cron="0 2 * * 1-5",
+    time_zone="Europe/Berlin",
+    start=rest_flows.FlowStart(rest_flows.DiscoveryStart(import_ids=[IMPORT], then=["assessment"])),
+)
+_SCHEDULE = rest_operations.ScheduleDetail(
+    **_SCHEDULE_BODY.model_dump(mode="json"),
+    schedule_id=SCHEDULE,
+    next_at=datetime(2026, 11, 23, 1, tzinfo=UTC),
+    saved_by="operator",
+    saved_at=AT,
+    flow_ids=[FLOW],
+)
+_TOOK = rest_operations.Percentiles(p50=2.1, p95=9.8, p99=14.2)
 
-_EXAMPLES: tuple[rest.View, ...] = (
+_EXAMPLES: tuple[BaseModel, ...] = (
     rest.ProblemDetails(
         type="urn:ai-modernize:problem:flow_not_found",
         title="Flow not found",
@@ -85,7 +123,37 @@ _EXAMPLES: tuple[rest.View, ...] = (
         engagement_name=_ENGAGEMENT.engagement_name,
     ),
     rest.ImportView(import_id=IMPORT, file_name="inventory.csv", size_bytes=329_873, sha256=SHA256, uploaded_at=AT),
-    rest.FlowStart(import_ids=[IMPORT]),
+    rest_flows.FlowStart(
+        rest_flows.DiscoveryStart(import_ids=[IMPORT], options=StartOptions(priority=5, correlation_id="CHG-4711"))
+    ),
+    rest_flows.FlowControlBody(phase="field_mapping", comment="The export was corrected."),
+    rest_flows.FlowForkBody(seq=3),
+    rest_flows.FlowAccepted(**_FLOW.model_dump(), request_id=REQUEST),
+    rest_flows.FlowRequestView(request_id=REQUEST, status="done", note="paused"),
+    _ENTRY,
+    rest_flows.FlowMatches(
+        items=[
+            rest_flows.FlowMatch(
+                flow=rest.FlowView(**_FLOW.model_dump(include=set(rest.FlowView.model_fields))),
+                reasons=["it found the asset shop-web-01 with the address 10.20.0.11"],
+            )
+        ],
+        complete=True,
+    ),
+    rest_flows.FlowRepairBody(flow_id=FLOW),
+    rest_flows.FlowRepairView(
+        repair_id=REPAIR,
+        status="done",
+        flows_checked=1,
+        repairs=[
+            FlowRepair(
+                flow_id=FLOW,
+                code="child_row_differs",
+                found="The child row said running, the master row waiting.",
+                done="The child row says waiting.",
+            )
+        ],
+    ),
     rest.FlowView(**_FLOW.model_dump(include=set(rest.FlowView.model_fields))),
     _FLOW,
     rest.FlowPoll(**_FLOW.model_dump(), next_poll_seconds=15),
@@ -95,11 +163,12 @@ _EXAMPLES: tuple[rest.View, ...] = (
         kind="field_mapping",
         title="Check 1 column of inventory.csv",
         details={"mappings": [_MAPPING.model_dump(mode="json")]},
+        form=FieldMappingEdits.model_json_schema(),
         status="pending",
         expires_at=None,
     ),
     rest.ApprovalDecisionBody(
-        decision="approve", edits={str(TABLE): {"Tier": "dr_tier", "Size": None}}, comment="Tier is the DR tier here."
+        decision="edit", edits={str(TABLE): {"Tier": "dr_tier", "Size": None}}, comment="Tier is the DR tier here."
     ),
     rest.AssetView(
         asset_uid=UUID("7c5e3a19-8b6d-5f42-a0c8-1e3d5b7f9a24"),
@@ -159,6 +228,40 @@ _EXAMPLES: tuple[rest.View, ...] = (
         risk=0.2,
         move_groups=1,
         reason="The least risky group of applications that depend on each other.",
+    ),
+    _SCHEDULE_BODY,
+    rest_operations.ScheduleView(**_SCHEDULE.model_dump(exclude={"flow_ids"})),
+    _SCHEDULE,
+    rest_operations.LimitsBody(weight=2, running_flows=200),
+    rest_operations.LimitsView(weight=2, running_flows=200, saved_by="operator", saved_at=AT),
+    rest_operations.PerformanceView(
+        since=datetime(2026, 11, 13, 9, 30, tzinfo=UTC),
+        until=AT,
+        flow_types=[
+            rest_operations.FlowPerformance(
+                flow_type="discovery",
+                live=3,
+                queued=1,
+                runs=42,
+                completed=40,
+                failed=1,
+                cancelled=1,
+                success_rate=40 / 41,
+                duration=_TOOK,
+                queue_time=rest_operations.Percentiles(p50=0.01, p95=0.4, p99=1.3),
+                phases=[
+                    rest_operations.PhasePerformance(
+                        name="data_import",
+                        runs=42,
+                        completed=41,
+                        failed=1,
+                        success_rate=41 / 42,
+                        retries=2,
+                        duration=_TOOK,
+                    )
+                ],
+            )
+        ],
     ),
     rest.MappingsView(flow_id=FLOW, decided=False, mappings=[_MAPPING]),
     rest.RejectedRowView(

@@ -1,17 +1,22 @@
 """The read model: what the other services say is shown to people, newest revision first."""
 
+from typing import Any, cast
 from uuid import NAMESPACE_URL, UUID, uuid5
 
-from sqlalchemy import update
+from pydantic import TypeAdapter
+from sqlalchemy import Table, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.discovery import FieldMappingCompleted, InventoryRequested
 from contracts.envelope import Event
-from contracts.flows import ApprovalRequested, FlowUpdated, WorkProgressed
+from contracts.flows import ApprovalRequested, FlowUpdated, PhaseView, TimelineEntry, WorkProgressed
 from contracts.operations import AuditVerificationCompleted, EventDeadLettered
 from contracts.planning import ReportCompleted
+from services.chassis.rows import insert_rows, replacing
 from services.chassis.service import Service
+from services.gateway.flow_counters import observe
+from services.gateway.flow_tables import FlowEntry
 from services.gateway.tables import (
     Approval,
     AuditVerification,
@@ -24,6 +29,9 @@ from services.gateway.tables import (
 
 service = Service(Tables.metadata)
 
+_PHASES = TypeAdapter(list[PhaseView])
+_NOT_DELETED = "where not exists (select from gateway.deleted_flows gone where gone.flow_id = given.flow_id)"
+
 
 def flow_of(event: Event) -> UUID:
     """The flow an event belongs to; raises `ValueError` where it says none."""
@@ -33,31 +41,65 @@ def flow_of(event: Event) -> UUID:
 
 
 @service.on
-async def show_flow(event: FlowUpdated, session: AsyncSession) -> None:
-    """Keep the newest revision of a flow."""
-    row = {
-        "flow_id": flow_of(event),
+async def show_flow(events: list[FlowUpdated], session: AsyncSession) -> None:
+    """Keep the newest revision of each flow, and every entry of their timelines; not of flows that are gone."""
+    newest: dict[UUID, FlowUpdated] = {}
+    for event in events:
+        flow_id = flow_of(event)
+        if flow_id not in newest or newest[flow_id].revision < event.revision:
+            newest[flow_id] = event
+    # In the order of their keys, so that two batches that share flows cannot wait for each other.
+    rows = [_flow_row(flow_id, newest[flow_id]) for flow_id in sorted(newest)]
+    table = cast(Table, Flow.__table__)
+    newer = replacing(table, tuple(rows[0]), "flows.revision < excluded.revision")
+    await insert_rows(session, table, rows, f"{_NOT_DELETED} {newer}")
+    entries = [_entry_row(event, event.entry) for event in events if event.entry is not None]
+    if entries:
+        await insert_rows(session, cast(Table, FlowEntry.__table__), entries, f"{_NOT_DELETED} on conflict do nothing")
+    observe(events)
+
+
+def _flow_row(flow_id: UUID, event: FlowUpdated) -> dict[str, Any]:
+    return {
+        "flow_id": flow_id,
         "flow_type": event.flow_type,
         "revision": event.revision,
         "status": event.status,
         "current_phase": event.current_phase,
-        "phases": [phase.model_dump(mode="json") for phase in event.phases],
+        "phases": _PHASES.dump_json(event.phases).decode(),
         "progress": None,
         "waits_for": event.waits_for,
         "waits_until": event.waits_until,
-        "problem": event.problem.model_dump(mode="json") if event.problem else None,
+        "problem": event.problem.model_dump_json() if event.problem else None,
         "parent_flow_id": event.parent_flow_id,
+        "forked_from": event.forked_from,
+        "version": event.version,
+        "priority": event.priority,
+        "concurrency_key": event.concurrency_key,
+        "correlation_id": event.correlation_id,
+        "deadline": event.deadline,
         "created_at": event.created_at,
+        "started_at": event.started_at,
+        "ended_at": event.ended_at,
         "updated_at": event.time,
     }
-    statement = insert(Flow).values(row)
-    await session.execute(
-        statement.on_conflict_do_update(
-            index_elements=["client_account_id", "engagement_id", "flow_id"],
-            set_=row,
-            where=Flow.revision < statement.excluded.revision,
-        )
-    )
+
+
+def _entry_row(event: FlowUpdated, entry: TimelineEntry) -> dict[str, Any]:
+    return {
+        "flow_id": event.flow_id,
+        "seq": entry.seq,
+        "at": entry.at,
+        "cause": entry.cause,
+        "cause_id": event.causation_id,
+        "actor": entry.actor,
+        "phase": entry.phase,
+        "status": entry.status,
+        "note": entry.note,
+        "checkpoint": entry.checkpoint,
+        "waits_for": event.waits_for,
+        "waits_until": event.waits_until,
+    }
 
 
 @service.on
@@ -79,9 +121,13 @@ async def show_approval(event: ApprovalRequested, session: AsyncSession) -> None
         "kind": event.kind,
         "title": event.title,
         "details": event.details,
+        "assignee": event.assignee,
         "expires_at": event.expires_at,
+        "remind_at": event.remind_at,
     }
-    await session.execute(insert(Approval).values(row).on_conflict_do_nothing())
+    # One that was decided or withdrawn before stays so.
+    key = ["client_account_id", "engagement_id", "task_id"]
+    await session.execute(insert(Approval).values(row).on_conflict_do_update(index_elements=key, set_=row))
 
 
 @service.on

@@ -22,6 +22,14 @@ class _HttpFailure(ExpectedFailure):
     """A failure that the framework itself found, such as an unknown path."""
 
 
+class TryLater(ExpectedFailure):
+    """A refusal that time alone lifts: the answer has a `Retry-After` of so many seconds."""
+
+    def __init__(self, code: str, detail: str, *, seconds: int) -> None:
+        super().__init__(code, detail)
+        self.seconds = seconds
+
+
 TOO_LARGE = TooLarge(
     "body_too_large", "The body is larger than this route accepts, and was not read. Files go to POST /api/v1/imports."
 )
@@ -30,7 +38,8 @@ TOO_LARGE = TooLarge(
 def _response(path: str, failure: ExpectedFailure, status: int | None = None) -> JSONResponse:
     body = problem_details(failure, current_trace_id(), path)
     body["status"] = status or failure.status
-    return JSONResponse(body, status_code=body["status"], media_type=MEDIA_TYPE)
+    headers = {"Retry-After": str(failure.seconds)} if isinstance(failure, TryLater) else None
+    return JSONResponse(body, status_code=body["status"], media_type=MEDIA_TYPE, headers=headers)
 
 
 def sending_problems(scope: Scope, send: Send) -> Send:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from uuid import NAMESPACE_OID, uuid5
+from uuid import NAMESPACE_OID, UUID, uuid5
 
 import polars as pl
 from sqlalchemy import Table, delete
@@ -11,9 +11,11 @@ from sqlalchemy.orm import DeclarativeBase
 
 from contracts.assessment import SixRCompleted
 from contracts.discovery import DependencyAnalysisCompleted, InventoryCompleted
+from contracts.envelope import Event
 from contracts.planning import WavePlanningCompleted
-from services.chassis.frames import PIECE_ROWS, insert_frames, rows_with_attributes
+from services.chassis.frames import PIECE_ROWS, insert_frames
 from services.chassis.work import Job
+from services.gateway.flow_tables import FlowResult
 from services.gateway.handlers import flow_of, service
 from services.gateway.tables import (
     Application,
@@ -32,9 +34,18 @@ def table_of(mapped: type[DeclarativeBase]) -> Table:
     return mapped.__table__
 
 
-def asset_rows(path: Path, flow_id: str) -> Iterator[pl.DataFrame]:
-    """Assets as the read model stores them: `attributes` has only what an asset has."""
-    return rows_with_attributes(pl.read_parquet(path), table_of(Asset), "asset_uid", flow_id, tidy=_without_nulls)
+def asset_rows(path: Path) -> Iterator[pl.DataFrame]:
+    """Assets as the read model stores them, in the order of their key: its own columns, and as JSON what else each has.
+
+    They come piece by piece, for the JSON is larger than all the rest.
+    """
+    assets = pl.read_parquet(path)
+    own = [column.name for column in table_of(Asset).columns if column.name in assets.columns]
+    others = [name for name in assets.columns if name not in own and assets[name].count()]
+    attributes = _without_nulls(pl.struct(others).struct.json_encode()) if others else pl.lit("{}")
+    order = assets["asset_uid"].arg_sort()
+    for start in range(0, assets.height, PIECE_ROWS):
+        yield assets[order.slice(start, PIECE_ROWS)].select(*own, attributes.alias("attributes"))
 
 
 def _without_nulls(objects: pl.Expr) -> pl.Expr:
@@ -42,15 +53,15 @@ def _without_nulls(objects: pl.Expr) -> pl.Expr:
     return objects.str.replace_all(r'"[a-z0-9_]+":null,?', "").str.replace(r",\}$", "}")
 
 
-def plain_rows(path: Path, flow_id: str, mapped: type[DeclarativeBase]) -> pl.DataFrame:
-    """The columns of a Parquet file that the table has, with the flow they belong to."""
-    frame = pl.read_parquet(path).with_columns(pl.lit(flow_id).alias("flow_id"))
+def plain_rows(path: Path, mapped: type[DeclarativeBase]) -> pl.DataFrame:
+    """The columns of a Parquet file that the table has."""
+    frame = pl.read_parquet(path)
     return frame.select([column.name for column in table_of(mapped).columns if column.name in frame.columns])
 
 
-def dependency_rows(path: Path, flow_id: str) -> pl.DataFrame:
+def dependency_rows(path: Path) -> pl.DataFrame:
     """Dependencies with an id of their own, the same whenever the same file is read."""
-    rows = plain_rows(path, flow_id, Dependency)
+    rows = plain_rows(path, Dependency)
     ids = [
         str(uuid5(NAMESPACE_OID, "|".join(str(part) for part in key)))
         for key in rows.select("source_application_uid", "target_application_uid", "kind", "port").iter_rows()
@@ -58,44 +69,44 @@ def dependency_rows(path: Path, flow_id: str) -> pl.DataFrame:
     return rows.with_columns(pl.Series("dependency_id", ids, dtype=pl.String))
 
 
-def numbered_rows(path: Path, flow_id: str, mapped: type[DeclarativeBase]) -> pl.DataFrame:
+def numbered_rows(path: Path, mapped: type[DeclarativeBase]) -> pl.DataFrame:
     """Rows without a key of their own, numbered from 1 in the file's order."""
-    rows = plain_rows(path, flow_id, mapped)
-    return rows.with_columns(pl.int_range(1, pl.len() + 1).alias("number"))
+    return plain_rows(path, mapped).with_columns(pl.int_range(1, pl.len() + 1).alias("number"))
 
 
 @service.work
 async def show_assets(event: InventoryCompleted, job: Job) -> None:
     """Make a discovery's assets listable, and what could not be read of its files."""
-    flow_id = str(flow_of(event))
     async with job.blobs.local(event.tenant, event.rejected_rows) as path:
-        rejected = await job.run(numbered_rows, path, flow_id, RejectedRow)
+        rejected = await job.run(numbered_rows, path, RejectedRow)
     async with job.blobs.local(event.tenant, event.cell_problems) as path:
-        problems = await job.run(numbered_rows, path, flow_id, CellProblem)
+        problems = await job.run(numbered_rows, path, CellProblem)
     async with job.blobs.local(event.tenant, event.assets) as path:
-        await _replace(job, event.flow_id, Asset, asset_rows(path, flow_id))
+        await _replace(job, flow_of(event), Asset, asset_rows(path))
     for mapped, rows in ((RejectedRow, rejected), (CellProblem, problems)):
-        await _replace(job, event.flow_id, mapped, rows.iter_slices(PIECE_ROWS))
+        await _replace(job, flow_of(event), mapped, rows.iter_slices(PIECE_ROWS))
+    await _remember(job, event, "inventory", {"assets", "quality"})
 
 
 @service.work
 async def show_applications(event: DependencyAnalysisCompleted, job: Job) -> None:
     """Make a discovery's applications and dependencies listable."""
-    flow_id = str(flow_of(event))
     async with job.blobs.local(event.tenant, event.applications) as path:
-        applications = await job.run(plain_rows, path, flow_id, Application)
+        applications = await job.run(plain_rows, path, Application)
     async with job.blobs.local(event.tenant, event.dependencies) as path:
-        dependencies = await job.run(dependency_rows, path, flow_id)
-    await _replace(job, event.flow_id, Application, applications.iter_slices(PIECE_ROWS))
-    await _replace(job, event.flow_id, Dependency, dependencies.iter_slices(PIECE_ROWS))
+        dependencies = await job.run(dependency_rows, path)
+    await _replace(job, flow_of(event), Application, applications.iter_slices(PIECE_ROWS))
+    await _replace(job, flow_of(event), Dependency, dependencies.iter_slices(PIECE_ROWS))
+    await _remember(job, event, "dependency_analysis", {"applications", "dependencies"})
 
 
 @service.work
 async def show_treatments(event: SixRCompleted, job: Job) -> None:
     """Make an assessment's treatments listable."""
     async with job.blobs.local(event.tenant, event.assessments) as path:
-        rows = await job.run(plain_rows, path, str(flow_of(event)), Treatment)
-    await _replace(job, event.flow_id, Treatment, rows.iter_slices(PIECE_ROWS))
+        rows = await job.run(plain_rows, path, Treatment)
+    await _replace(job, flow_of(event), Treatment, rows.iter_slices(PIECE_ROWS))
+    await _remember(job, event, "six_r", {"assessments"})
 
 
 @service.work
@@ -109,9 +120,17 @@ async def show_waves(event: WavePlanningCompleted, job: Job) -> None:
         await session.execute(insert(PlannedWave), rows)
 
 
-async def _replace(job: Job, flow_id: object, mapped: type[DeclarativeBase], rows: Iterable[pl.DataFrame]) -> None:
+async def _replace(job: Job, flow_id: UUID, mapped: type[DeclarativeBase], rows: Iterable[pl.DataFrame]) -> None:
     """Write `rows` in place of what an earlier attempt of the phase left for this flow."""
     table = table_of(mapped)
     session = await job.begin()
     await session.execute(delete(table).where(table.c.flow_id == flow_id))
-    await insert_frames(session, table, rows)
+    await insert_frames(session, table, rows, {"flow_id": flow_id})
+
+
+async def _remember(job: Job, event: Event, name: str, fields: set[str]) -> None:
+    """Keep these fields of an event for flows that are started from its results."""
+    session = await job.begin()
+    row = {"flow_id": flow_of(event), "name": name, "result": event.model_dump(mode="json", include=fields)}
+    key = ["client_account_id", "engagement_id", "flow_id", "name"]
+    await session.execute(insert(FlowResult).values(row).on_conflict_do_update(index_elements=key, set_=row))

@@ -10,6 +10,11 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from services.chassis.tables import ServiceMetaData
 from services.chassis.tenancy import TenantRow
 
+TENANT = ("client_account_id", "engagement_id")
+# What the metrics count, and nothing that anybody wrote.
+FLOW_FACTS = "select (client_account_id, engagement_id, flow_type, status, created_at, ended_at)"
+LETTER_FACTS = "select (service, status)"
+
 
 class Tables(DeclarativeBase):
     """The tables of this service."""
@@ -58,7 +63,13 @@ class Flow(TenantRow, Tables):
     """A flow as its newest `flow.updated` tells it."""
 
     __tablename__ = "flows"
-    __table_args__ = (Index(None, "client_account_id", "engagement_id", "parent_flow_id"),)
+    __table_args__ = (
+        Index(None, *TENANT, "parent_flow_id"),
+        Index(None, *TENANT, "forked_from", postgresql_where=text("(forked_from IS NOT NULL)")),
+        Index(None, *TENANT, "correlation_id", postgresql_where=text("(correlation_id IS NOT NULL)")),
+        Index("ix_flows_queued", *TENANT, postgresql_where=text("(status = 'queued'::text)")),
+        {"info": {"dispatch": FLOW_FACTS}},
+    )
 
     flow_id: Mapped[UUID] = mapped_column(primary_key=True)
     flow_type: Mapped[str]
@@ -71,7 +82,15 @@ class Flow(TenantRow, Tables):
     waits_until: Mapped[datetime | None]
     problem: Mapped[dict[str, Any] | None]
     parent_flow_id: Mapped[UUID | None]
+    forked_from: Mapped[UUID | None]
+    version: Mapped[int | None]
+    priority: Mapped[int] = mapped_column(server_default=text("0"))
+    concurrency_key: Mapped[str | None]
+    correlation_id: Mapped[str | None]
+    deadline: Mapped[datetime | None]
     created_at: Mapped[datetime]
+    started_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
     updated_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
 
 
@@ -79,6 +98,7 @@ class Approval(TenantRow, Tables):
     """A human task; the first decision that finds it pending wins."""
 
     __tablename__ = "approvals"
+    __table_args__ = (Index(None, *TENANT, "flow_id"),)
 
     task_id: Mapped[UUID] = mapped_column(primary_key=True)
     flow_id: Mapped[UUID]
@@ -86,7 +106,11 @@ class Approval(TenantRow, Tables):
     title: Mapped[str]
     details: Mapped[dict[str, Any]]
     status: Mapped[str] = mapped_column(server_default="pending")
+    assignee: Mapped[str | None]
     expires_at: Mapped[datetime | None]
+    remind_at: Mapped[datetime | None]
+    reminded_at: Mapped[datetime | None]
+    withdrawn_reason: Mapped[str | None]
     decided_by: Mapped[str | None]
     decided_at: Mapped[datetime | None]
     comment: Mapped[str | None]
@@ -235,6 +259,7 @@ class DeadLetter(TenantRow, Tables):
     """An event that some service set aside."""
 
     __tablename__ = "dead_letters"
+    __table_args__ = ({"info": {"dispatch": LETTER_FACTS}},)
 
     dead_letter_id: Mapped[UUID] = mapped_column(primary_key=True)
     service: Mapped[str]

@@ -33,6 +33,13 @@ PURE = (
     "services.field_mapping.vocabularies",
     "services.field_mapping.value_patterns",
     "services.flow_orchestrator.engine",
+    "services.flow_orchestrator.flow_type",
+    "services.flow_orchestrator.graph",
+    "services.flow_orchestrator.lifecycle",
+    "services.flow_orchestrator.repair",
+    "services.flow_orchestrator.settling",
+    "services.flow_orchestrator.state",
+    "services.flow_orchestrator.turn",
     "services.flow_orchestrator.flows.*",
     "services.audit.chain",
 )

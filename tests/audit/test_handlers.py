@@ -46,14 +46,12 @@ def event(tenant: Tenant, number: int = 0) -> Event:
 async def hear(log: Database, *events: Event) -> None:
     """Record events in one transaction, as the consumer does with a batch of one tenant."""
     async with log.transaction(events[0].tenant) as session:
-        for one in events:
-            await record(one, session)
+        await record(list(events), session)
 
 
 async def verify(log: Database, tenant: Tenant) -> AuditVerificationCompleted:
     async with log.transaction(tenant) as session:
-        found = await record(AuditVerificationRequested(tenant=tenant, verification_id=uuid4()), session)
-    assert found is not None
+        [found] = await record([AuditVerificationRequested(tenant=tenant, verification_id=uuid4())], session)
     return found
 
 
@@ -79,7 +77,7 @@ async def test_what_was_rolled_back_leaves_no_gap(log: Database) -> None:
     tenant = some_tenant()
     await hear(log, event(tenant))
     async with log.transaction(tenant) as session:
-        await record(event(tenant), session)
+        await record([event(tenant)], session)
         await session.rollback()
     await hear(log, event(tenant))
     found = await verify(log, tenant)
@@ -101,6 +99,15 @@ async def test_the_check_itself_is_in_the_log_it_checks(log: Database) -> None:
     first, second = await verify(log, tenant), await verify(log, tenant)
     assert (first.entries, second.entries) == (1, 2)
     assert first.head != second.head
+
+
+async def test_a_check_in_the_middle_of_a_batch_covers_what_came_before_it(log: Database) -> None:
+    tenant = some_tenant()
+    check = AuditVerificationRequested(tenant=tenant, verification_id=uuid4())
+    async with log.transaction(tenant) as session:
+        [found] = await record([event(tenant, 1), check, event(tenant, 2)], session)
+    assert (found.valid, found.entries, found.causation_id) == (True, 2, check.id)
+    assert (await verify(log, tenant)).entries == 4
 
 
 async def test_a_log_longer_than_a_page_is_checked_to_its_end(log: Database, monkeypatch: pytest.MonkeyPatch) -> None:

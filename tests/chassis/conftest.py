@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from services.chassis import consumer, outbox, work
+from services.chassis import consumer, relay, work
 from services.chassis.bus import rabbitmq
 
 
@@ -15,6 +15,6 @@ def _no_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(consumer, "BACK_OFF", at_once)
     monkeypatch.setattr(work, "BACK_OFF", at_once)
     monkeypatch.setattr(work, "PAUSE_SECONDS", 0.05)
-    monkeypatch.setattr(outbox, "FAILURE_PAUSE_SECONDS", 0.05)
-    monkeypatch.setattr(outbox, "UNSENT_PAUSE", timedelta(milliseconds=50))
+    monkeypatch.setattr(relay, "FAILURE_PAUSE_SECONDS", 0.05)
+    monkeypatch.setattr(relay, "UNSENT_PAUSE", timedelta(milliseconds=50))
     monkeypatch.setattr(rabbitmq, "RETRY_SECONDS", (0.05,))

@@ -126,7 +126,7 @@ async def test_the_dispatch_role_sees_events_and_work_of_all_tenants_and_nothing
         select(TABLE),
         insert(PROBE.outbox).values(routing_key="forged.event", event={}),
         update(PROBE.outbox).values(event={}),
-        delete(PROBE.work),
+        insert(PROBE.work).values(event_id=uuid4(), event_type="a.b", event={}),
     ):
         with pytest.raises(ProgrammingError, match="permission denied"):
             async with database.dispatch() as connection:
@@ -140,8 +140,11 @@ async def test_the_dispatch_role_of_the_orchestrator_may_read_the_flows_and_not_
     assert open_to_dispatch == {
         "inbox": "select, delete",
         "outbox": "select, delete",
-        "work": "select, update",
+        "work": "select, update, delete",
+        "cancelled_work": "select, delete",
         "crewai_flow_state_extensions": "select",
+        "flow_schedules": "select",
+        "repair_runs": "select",
     }
     database = Database("flow_orchestrator", settings)
     master = flows.tables["flow_orchestrator.crewai_flow_state_extensions"]

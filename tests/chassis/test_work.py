@@ -51,23 +51,12 @@ async def test_each_piece_of_work_is_claimed_by_one_of_many_workers(settings: Se
     runtime = Runtime(working(nothing), settings, InProcessBus())
     requests = [mapping_request(some_tenant()) for _ in range(12)]
     await accept(runtime, *requests)
-    leases = Leases(runtime.database, runtime.service.metadata, 60)
-    claims = await asyncio.gather(*(leases.claim() for _ in range(20)))
+    leases = Leases(runtime.database, runtime.service.metadata, 60, tenant_limit=16)
+    batches = await asyncio.gather(*(leases.claim(free=2) for _ in range(10)))
     await runtime.stop()
 
-    assert sorted(claim.event_id for claim in claims if claim is not None) == sorted(each.id for each in requests)
-
-
-async def test_tenants_take_turns(settings: Settings) -> None:
-    runtime = Runtime(working(nothing), settings, InProcessBus())
-    busy, late = some_tenant(), some_tenant()
-    await accept(runtime, *(mapping_request(busy) for _ in range(5)))
-    await accept(runtime, mapping_request(late))
-    leases = Leases(runtime.database, runtime.service.metadata, 60)
-    claims = [await leases.claim() for _ in range(3)]
-    await runtime.stop()
-
-    assert [claim.tenant for claim in claims if claim is not None] == [busy, late, busy]
+    claimed = [claim.event_id for batch in batches for claim in batch]
+    assert sorted(claimed) == sorted(each.id for each in requests)
 
 
 async def test_a_heartbeat_keeps_the_lease_of_slow_work(settings: Settings) -> None:
@@ -109,13 +98,14 @@ async def test_work_whose_holder_is_silent_is_taken_over_and_the_zombie_does_not
         zombie_is_in.set()
         await zombie_may_go.wait()
 
-    # With one worker, nobody but the other process can take the work over.
-    monkeypatch.setattr(work, "CONCURRENCY", 1)
-    zombie = Runtime(working(as_zombie), settings.model_copy(update={"lease_seconds": 60}), InProcessBus())
+    # With one slot, nobody but the other process can take the work over.
+    one_slot = settings.model_copy(update={"lease_seconds": 60, "work_concurrency": 1})
+    # Its process sleeps, so no heartbeat comes and the lease ends.
+    monkeypatch.setattr(work, "LOOK_SECONDS", 60)
+    zombie = Runtime(working(as_zombie), one_slot, InProcessBus())
     await accept(zombie, request)
     await zombie.start()
     await zombie_is_in.wait()
-    # Its process sleeps, so no heartbeat comes and the lease ends.
     table = zombie.service.metadata.work
     async with zombie.database.dispatch() as connection:
         await connection.execute(update(table).values(lease_until=datetime.now(UTC) - timedelta(seconds=1)))
@@ -135,56 +125,35 @@ async def test_work_whose_holder_is_silent_is_taken_over_and_the_zombie_does_not
         assert [row["routing_key"] for row in rows] == [FieldMappingCompleted.type_name]
 
 
-async def test_a_zombie_that_is_told_by_its_heartbeat_stops(settings: Settings) -> None:
-    request, started, stopped = mapping_request(some_tenant()), asyncio.Event(), asyncio.Event()
+async def test_a_zombie_that_is_told_by_its_heartbeat_stops_and_its_worker_goes_on(settings: Settings) -> None:
+    started, stopped = asyncio.Event(), asyncio.Event()
 
     async def forever(event: FieldMappingRequested, job: Job) -> None:
         started.set()
         try:
             await asyncio.Event().wait()
         finally:
+            assert job.cancelled
             stopped.set()
 
-    service = working(forever)
-    short = settings.model_copy(update={"lease_seconds": 0.3})
-    async with running([service], short, lambda _: InProcessBus()) as at:
+    service, request = working(forever), mapping_request(some_tenant())
+    one_slot = settings.model_copy(update={"lease_seconds": 0.3, "work_concurrency": 1})
+    async with running([service], one_slot, lambda _: InProcessBus()) as at:
         await accept(at["probe"], request)
         at["probe"].committed()
         await started.wait()
-        async with at["probe"].database.transaction(request.tenant) as session:
-            await session.execute(update(service.metadata.work).values(cancelled=True))
+        table = service.metadata.work
+        taken_over = {"fence": table.c.fence + 1, "lease_until": datetime.now(UTC) + timedelta(minutes=1)}
+        async with at["probe"].database.dispatch() as connection:
+            await connection.execute(update(table).values(taken_over))
         await asyncio.wait_for(stopped.wait(), 20)
 
         assert await effects(at["probe"].database, service, request.tenant) == []
-        # The worker itself is alive: other work still runs.
-        stopped.clear()
-        await accept(at["probe"], mapping_request(some_tenant()))
+        assert [row["event_id"] for row in await work_rows(at["probe"])] == [request.id]
         started.clear()
+        await accept(at["probe"], mapping_request(some_tenant()))
         at["probe"].committed()
         await asyncio.wait_for(started.wait(), 20)
-
-
-async def test_cancelled_work_is_not_begun_and_its_result_is_not_kept(settings: Settings) -> None:
-    async def cancelled_meanwhile(event: FieldMappingRequested, job: Job) -> None:
-        async with runtime.database.transaction(event.tenant) as session:
-            await session.execute(update(service.metadata.work).values(cancelled=True))
-
-    service, request = working(cancelled_meanwhile), mapping_request(some_tenant())
-    runtime = Runtime(service, settings, InProcessBus())
-    await accept(runtime, request)
-    await runtime.start()
-
-    async def cancelled() -> bool:
-        return bool((await work_rows(runtime))[0]["cancelled"])
-
-    await eventually(cancelled)
-    await runtime.stop()
-    fresh = Runtime(service, settings, InProcessBus())
-
-    assert await effects(fresh.database, service, request.tenant) == []
-    assert await rows_of(fresh.database, service.metadata.outbox) == []
-    assert await Leases(fresh.database, service.metadata, 60).claim() is None
-    await fresh.stop()
 
 
 async def test_progress_is_heard_while_work_runs_and_too_frequent_news_is_dropped(settings: Settings) -> None:

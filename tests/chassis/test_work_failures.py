@@ -126,7 +126,7 @@ async def test_work_that_ends_its_process_every_time_is_given_up(settings: Setti
     heard = hearing(watcher := listener(), EventDeadLettered)
     runtime = Runtime(service, settings, InProcessBus())
     await accept(runtime, request)
-    leases = Leases(runtime.database, service.metadata, 0)
+    leases = Leases(runtime.database, service.metadata, 0, tenant_limit=16)
     for _ in range(work.MAX_ATTEMPTS):
         assert await leases.claim()
     await runtime.stop()

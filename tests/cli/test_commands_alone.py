@@ -17,6 +17,8 @@ FLOW = "00000000-0000-0000-0000-000000000001"
 @pytest.mark.parametrize(
     "command",
     ["demo", "up", "import", "map", "service", "migrate", "flows list", "flows show", "flows watch", "flows approve",
+     "flows find", "flows create", "flows start", "flows pause", "flows resume", "flows cancel", "flows retry",
+     "flows skip", "flows migrate", "flows delete", "flows fork", "flows repair",
      "dead-letters list", "dead-letters show", "dead-letters replay", "dead-letters drop", "audit verify"],
 )  # fmt: skip
 def test_every_command_has_help_and_json(command: str) -> None:
@@ -32,6 +34,12 @@ def test_every_command_has_help_and_json(command: str) -> None:
         ["flows", "show", FLOW],
         ["flows", "watch", FLOW],
         ["flows", "approve", FLOW],
+        ["flows", "find", "web01"],
+        ["flows", "create", "modernization", "--repository", "https://example.com/x.git"],
+        ["flows", "pause", FLOW],
+        ["flows", "delete", FLOW, "--yes"],
+        ["flows", "fork", FLOW, "--at", "3"],
+        ["flows", "repair"],
         ["dead-letters", "list"],
         ["dead-letters", "show", FLOW],
         ["dead-letters", "replay", FLOW],
@@ -78,6 +86,11 @@ def test_without_a_key_it_says_where_one_comes_from() -> None:
         ["flows", "show", "not-an-id"],
         ["flows", "list", "--status", "asleep"],
         ["flows", "approve", FLOW, "--reject", "--edit", "a=b"],
+        ["flows", "fork", FLOW],
+        ["flows", "delete", FLOW, "--json"],
+        ["flows", "create", "magic"],
+        ["flows", "create", "discovery"],
+        ["flows", "create", "planning", "--import", FLOW],
         ["nonsense"],
     ],
 )

@@ -26,7 +26,7 @@ class Gateway:
     def _handle(self, request: httpx2.Request) -> httpx2.Response:
         items = [
             FlowView(
-                flow_id=flow_id, flow_type="discovery", status="running", current_phase=None, phases=[],
+                flow_id=flow_id, flow_type="discovery", revision=1, status="running", current_phase=None, phases=[],
                 waits_for=None, waits_until=None, problem=None, parent_flow_id=None, created_at=NOW, updated_at=NOW,
             )
             for flow_id in self.flows

@@ -5,7 +5,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from contracts.rest import FlowView
+from contracts.rest import EngagementView, FlowView
 from services.cli.rest_client import RestClient
 from services.cli.terminal import CommandFailed
 
@@ -56,3 +56,58 @@ def test_a_download_that_fails_leaves_no_file(tmp_path: Path) -> None:
 def test_a_download_is_complete(tmp_path: Path) -> None:
     client_of(httpx2.Response(200, content=b"plan")).download("/reports/x", tmp_path / "plan.html")
     assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("plan.html", b"plan")]
+
+
+def client_of_many(*answers: httpx2.Response) -> tuple[RestClient, list[str]]:
+    """A client that gets these answers one after the other, and the paths that it asked for."""
+    left, asked = list(answers), []
+
+    def handle(request: httpx2.Request) -> httpx2.Response:
+        asked.append(request.url.path)
+        return left.pop(0)
+
+    return RestClient(httpx2.Client(base_url=URL, transport=httpx2.MockTransport(handle)), URL), asked
+
+
+def not_now(seconds: str = "0") -> httpx2.Response:
+    problem = {
+        "type": "urn:ai-modernize:problem:too_many_queued_flows", "title": "Too many", "status": 429,
+        "detail": "10,000 flows have not begun yet.", "instance": "/flows", "code": "too_many_queued_flows",
+    }  # fmt: skip
+    return httpx2.Response(429, json=problem, headers={"Retry-After": seconds})
+
+
+ENGAGEMENT = {
+    "client_account_id": "00000000-0000-0000-0000-000000000001", "client_name": "a",
+    "engagement_id": "00000000-0000-0000-0000-000000000002", "engagement_name": "b",
+}  # fmt: skip
+
+
+def test_a_request_that_came_too_soon_is_made_once_more_and_that_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    client, asked = client_of_many(not_now(), httpx2.Response(200, json=ENGAGEMENT))
+    assert client.get("/engagements/current", EngagementView).client_name == "a"
+    assert len(asked) == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert "10,000 flows have not begun yet. Tries once more in 0 s." in said
+
+
+def test_a_request_is_made_once_more_and_not_for_ever() -> None:
+    client, asked = client_of_many(not_now(), not_now())
+    with pytest.raises(CommandFailed, match="have not begun yet"):
+        client.get("/engagements/current", EngagementView)
+    assert len(asked) == 2
+
+
+@pytest.mark.parametrize("seconds", ["3600", "Wed, 21 Oct 2026 07:28:00 GMT", ""])
+def test_nobody_waits_for_an_hour_or_for_what_is_no_number(seconds: str) -> None:
+    client, asked = client_of_many(not_now(seconds))
+    with pytest.raises(CommandFailed, match="have not begun yet"):
+        client.get("/engagements/current", EngagementView)
+    assert len(asked) == 1
+
+
+def test_a_body_that_was_sent_in_pieces_is_not_sent_again() -> None:
+    client, asked = client_of_many(not_now())
+    with pytest.raises(CommandFailed, match="have not begun yet"):
+        client.upload("a.csv", 3, iter([b"abc"]))
+    assert len(asked) == 1

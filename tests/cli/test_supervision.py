@@ -85,6 +85,21 @@ def test_port_0_takes_a_free_one() -> None:
         assert address_of(listener) == f"http://127.0.0.1:{listener.getsockname()[1]}"
 
 
+async def test_an_answer_in_two_writes_need_not_wait_for_the_clients_acknowledgement() -> None:
+    at_once = asyncio.get_running_loop().create_future()
+
+    def accepted(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        option = writer.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        at_once.set_result(option)
+        writer.close()
+
+    with reserve("127.0.0.1", 0) as listener:
+        async with asyncio.timeout(20), await asyncio.start_server(accepted, sock=listener):
+            _, writer = await asyncio.open_connection(*listener.getsockname())
+            assert await at_once
+            writer.close()
+
+
 def test_a_port_where_nobody_listens_speaks_nothing() -> None:
     port = free_port()
     assert not speaks_amqp(port)

@@ -1,11 +1,12 @@
 """Any event of any class, for Hypothesis."""
 
 from datetime import UTC, datetime
-from typing import Any, Literal, TypeVar, get_args, get_origin
+from types import UnionType
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 from uuid import UUID
 
 from hypothesis import strategies as st
-from pydantic import BaseModel
+from pydantic import AwareDatetime, BaseModel
 
 from contracts.envelope import Event
 
@@ -42,6 +43,7 @@ def values(annotation: Any, limits: list[Any]) -> st.SearchStrategy[Any]:
         int: st.integers(bounds.get("ge", 0), bounds.get("le", 2**53)),
         float: st.floats(bounds.get("ge", -1e9), bounds.get("le", 1e9)),
         datetime: TIMES,
+        AwareDatetime: TIMES,
         UUID: st.uuids(),
         Any: JSON,
     }
@@ -49,7 +51,9 @@ def values(annotation: Any, limits: list[Any]) -> st.SearchStrategy[Any]:
         return simple[annotation]
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return models(annotation)
-    parts = [values(part, []) for part in get_args(annotation) if get_origin(annotation) is not Literal]
+    # The limits of `int | None` are those of its parts; those of a list are its own.
+    inner = limits if get_origin(annotation) in (Union, UnionType) else []
+    parts = [values(part, inner) for part in get_args(annotation) if get_origin(annotation) is not Literal]
     if get_origin(annotation) is list:
         return st.lists(*parts, min_size=bounds.get("min_length", 0), max_size=2)
     if get_origin(annotation) is dict:

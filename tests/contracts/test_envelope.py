@@ -55,7 +55,9 @@ def test_attributes_keep_the_rules_of_cloudevents(event: Event) -> None:
     message = {key: value for key, value in event.to_cloudevent().items() if key != "data"}
     assert {"specversion", "id", "source", "type"} <= set(message)
     assert all(re.fullmatch("[a-z0-9]{1,20}", name) for name in message)
-    assert all(isinstance(value, str) for value in message.values())
+    # The JSON format writes an attribute of the type Integer as a number (CloudEvents 1.0, JSON format, 2.2).
+    integers = {"workpriority", "workweight"}
+    assert all(isinstance(value, int if name in integers else str) for name, value in message.items())
     assert message["specversion"] == "1.0"
 
 
@@ -146,7 +148,9 @@ def test_a_type_has_one_class_and_a_class_one_type() -> None:
 
 
 def test_types_are_a_noun_and_a_past_participle() -> None:
-    assert [name for name in NAMES if not re.fullmatch(r"[a-z0-9_]+\.[a-z_]+ed(\.v\d+)?", name)] == []
+    # Irregular participles by name, so that "began" or "sent to" does not pass as one.
+    participle = r"[a-z0-9_]+\.([a-z_]+ed|withdrawn)(\.v\d+)?"
+    assert [name for name in NAMES if not re.fullmatch(participle, name)] == []
 
 
 def test_uuid7_has_version_variant_and_the_time_of_now() -> None:

@@ -3,7 +3,9 @@
 from typing import Any
 from uuid import UUID, uuid4
 
+from contracts.agent_tasks import AgentTaskCompleted, AgentTaskRequested
 from contracts.assessment import AssessmentInputs, AssessmentRequested, SixRCompleted, SixRRequested
+from contracts.collection import CollectionRequested
 from contracts.discovery import (
     ColumnMapping,
     DataImportCompleted,
@@ -24,6 +26,7 @@ from contracts.discovery import (
 )
 from contracts.envelope import BlobRef, Event, Problem, Tenant
 from contracts.flows import ApprovalDecided, ApprovalRequested, Decision
+from contracts.modernization import ModernizationRequested
 from contracts.planning import (
     PlanInputs,
     PlanningRequested,
@@ -79,6 +82,14 @@ def a_planning(tenant: Tenant = TENANT, **data: Any) -> PlanningRequested:
     return PlanningRequested(tenant=tenant, flow_id=uuid4(), inputs=PLAN_INPUTS, report=REPORT, **data)
 
 
+def a_collection(tenant: Tenant = TENANT, **data: Any) -> CollectionRequested:
+    return CollectionRequested(tenant=tenant, flow_id=uuid4(), discovery_flow_id=UUID(int=5), **data)
+
+
+def a_modernization(tenant: Tenant = TENANT, **data: Any) -> ModernizationRequested:
+    return ModernizationRequested(tenant=tenant, flow_id=uuid4(), repository_url="file:///shop.git", **data)
+
+
 def mapped(column: str, field: str | None, status: MappingStatus) -> ColumnMapping:
     return ColumnMapping(column=column, field=field, confidence=0.5, status=status, reason="Looks like it.")
 
@@ -87,8 +98,13 @@ def to_review(*columns: ColumnMapping) -> TableMapping:
     return TableMapping(table_id=TABLE_ID, file_name="a.csv", kind="inventory", columns=list(columns))
 
 
-def answer(request: Event, review: bool = False) -> Event:
-    """What completes the phase that sent `request`; with `review`, a field mapping that leaves a doubt."""
+def answer(request: Event, review: bool = False, **outputs: Any) -> Event:
+    """What completes the phase that sent `request`.
+
+    With `review`, a field mapping that leaves a doubt; `outputs` are those of an agent task, `passed` by default.
+    """
+    if isinstance(request, AgentTaskRequested):
+        return AgentTaskCompleted.reply_to(request, task=request.task, outputs=outputs or {"passed": True})
     if isinstance(request, DataImportRequested):
         table = TableProfile(
             table_id=TABLE_ID,
@@ -144,9 +160,11 @@ def answer(request: Event, review: bool = False) -> Event:
     raise AssertionError(f"no phase asks with {request.type_name}")
 
 
-def failure(event_class: type[Event], request: Event) -> Event:
+def failure(event_class: type[Event] | None, request: Event, code: str = "empty_file") -> Event:
     """The failed outcome of a request."""
-    return event_class.reply_to(request, problem=Problem(code="empty_file", detail="The file is empty."))
+    assert event_class is not None
+    task = {"task": request.task} if isinstance(request, AgentTaskRequested) else {}
+    return event_class.reply_to(request, problem=Problem(code=code, detail="The file is empty."), **task)
 
 
 def decision(task: ApprovalRequested, verdict: Decision = "approve", **data: Any) -> ApprovalDecided:

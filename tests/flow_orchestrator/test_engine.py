@@ -1,6 +1,6 @@
 """The flow engine as a pure function: what follows from which event, and what is ignored."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
@@ -15,14 +15,15 @@ from contracts.discovery import (
     FieldMappingRequested,
     InventoryRequested,
 )
-from contracts.envelope import Event
+from contracts.envelope import Event, Problem
 from contracts.flows import ApprovalRequested, FlowUpdated
 from contracts.planning import PlanningRequested
-from services.flow_orchestrator.engine import Decision, decide, start, time_out
+from services.flow_orchestrator.engine import Decision, decide, overflow, refuse, start, tick
 from services.flow_orchestrator.flow_type import FlowType
 from services.flow_orchestrator.flows.catalogue import FLOW_TYPES
-from services.flow_orchestrator.state import FlowState
+from services.flow_orchestrator.state import STATE_CAP_BYTES
 from tests.flow_orchestrator.answers import (
+    TENANT,
     a_discovery,
     a_planning,
     an_assessment,
@@ -31,23 +32,17 @@ from tests.flow_orchestrator.answers import (
     decision,
     failure,
 )
+from tests.flow_orchestrator.run import NOW, Run, request_for, stored
+from tests.flow_orchestrator.shapes import LINE, SHAPES, flow, task
 
-NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
-DISCOVERY, ASSESSMENT, PLANNING = (FLOW_TYPES[name] for name in ("discovery", "assessment", "planning"))
-
-
+DISCOVERY, ASSESSMENT, PLANNING = (FLOW_TYPES.get(name) for name in ("discovery", "assessment", "planning"))
 STARTS = {"discovery": a_discovery, "assessment": an_assessment, "planning": a_planning}
-
-
-def stored(state: FlowState) -> FlowState:
-    """The state as it comes back from its row."""
-    return FlowState.model_validate_json(state.model_dump_json())
 
 
 def step(flow_type: FlowType, before: Decision, event: Event) -> Decision:
     """The decision on an event that belongs to what the flow waits for."""
     after = decide(flow_type, stored(before.state), event, NOW)
-    assert after is not None, f"{event.type_name} was ignored"
+    assert isinstance(after, Decision), f"{event.type_name} was ignored"
     return after
 
 
@@ -73,16 +68,16 @@ def run_to_the_end(flow_type: FlowType, request: Event, review: bool = False) ->
     return decisions
 
 
-@pytest.mark.parametrize("name", FLOW_TYPES)
+@pytest.mark.parametrize("name", STARTS)
 @pytest.mark.parametrize("review", [False, True])
 def test_a_flow_goes_through_its_phases_in_order_and_completes(name: str, review: bool) -> None:
-    flow_type, request = FLOW_TYPES[name], STARTS[name]()
+    flow_type, request = FLOW_TYPES.get(name), STARTS[name]()
 
     decisions = run_to_the_end(flow_type, request, review)
 
     state = decisions[-1].state
     assert state.status == "completed"
-    assert [phase.status for phase in state.phases] == ["completed"] * len(flow_type.phases)
+    assert [phase.status for phase in state.phases.values()] == ["completed"] * len(flow_type.phases)
     assert [type(request_in(each)) for each in decisions if any(e.step for e in each.events)] == [
         phase.asks for phase in flow_type.phases
     ]
@@ -170,53 +165,37 @@ def test_a_failed_phase_ends_the_flow_with_its_problem() -> None:
 
     ended = step(DISCOVERY, first, failure(DISCOVERY.phases[0].fails_with, request_in(first)))
 
-    assert (ended.state.status, ended.state.view("data_import").status) == ("failed", "failed")
+    assert (ended.state.status, ended.state.phases["data_import"].status) == ("failed", "failed")
     failed = next(event for event in ended.events if isinstance(event, DiscoveryFailed))
     assert failed.problem.code == "empty_file"
-    assert time_out(DISCOVERY, ended.state, NOW + timedelta(days=999)) is None
+    assert tick(DISCOVERY, ended.state, NOW + timedelta(days=999)) is None
 
 
-def test_the_failure_of_an_older_attempt_is_ignored() -> None:
-    first = start(DISCOVERY, a_discovery(), NOW)
-    assert first.state.waits_until is not None
-    again = time_out(DISCOVERY, first.state, first.state.waits_until)
-    assert again is not None
+def test_the_answer_and_the_failure_of_an_older_attempt_are_ignored() -> None:
+    run = Run(DISCOVERY)
+    request = run.request("data_import")
+    run.tick(hours=1)
+    run.tick(minutes=1)
+    assert run.state.step("data_import") == "data_import:2"
 
-    assert decide(DISCOVERY, again.state, failure(DISCOVERY.phases[0].fails_with, request_in(first)), NOW) is None
-    assert decide(DISCOVERY, again.state, answer(request_in(first)), NOW) is None
-    assert decide(DISCOVERY, again.state, answer(request_in(again)), NOW) is not None
-
-
-def test_time_outs_ask_again_with_growing_patience_and_then_fail() -> None:
-    now, current = NOW, start(DISCOVERY, a_discovery(), NOW)
-    patience = []
-    while current.state.waits_until is not None:
-        patience.append(current.state.waits_until - now)
-        assert time_out(DISCOVERY, current.state, current.state.waits_until - timedelta(microseconds=1)) is None
-        now = current.state.waits_until
-        following = time_out(DISCOVERY, stored(current.state), now)
-        assert following is not None
-        current = following
-
-    assert patience == [timedelta(hours=1), timedelta(hours=2), timedelta(hours=4)]
-    assert current.state.status == "failed"
-    assert current.state.problem is not None
-    assert current.state.problem.code == "phase_timed_out"
-    assert "3 attempts" in current.state.problem.detail
+    assert run.hear(failure(DISCOVERY.phases[0].fails_with, request)) is None
+    assert run.hear(answer(request)) is None
+    assert run.hear(answer(run.request("data_import"))) is not None
 
 
 def test_each_attempt_asks_the_same_under_a_step_of_its_own() -> None:
-    first = start(DISCOVERY, a_discovery(), NOW)
-    again = time_out(DISCOVERY, first.state, NOW + timedelta(hours=1))
-    assert again is not None
-    one, two = request_in(first), request_in(again)
+    run = Run(DISCOVERY)
+    one = run.request("data_import")
+    run.tick(hours=1)
+    run.tick(minutes=1)
+    two = run.request("data_import")
     assert isinstance(one, DataImportRequested)
     assert isinstance(two, DataImportRequested)
 
     assert (one.step, two.step) == ("data_import:1", "data_import:2")
     assert one.files == two.files
     assert one.id != two.id
-    assert not any(isinstance(event, DiscoveryStarted) for event in again.events)
+    assert sum(isinstance(event, DiscoveryStarted) for event in run.events) == 1
 
 
 def test_an_assessment_tells_its_distribution() -> None:
@@ -226,8 +205,9 @@ def test_an_assessment_tells_its_distribution() -> None:
 
 
 def test_every_state_fits_its_child_row() -> None:
-    for name, flow_type in FLOW_TYPES.items():
-        for each in run_to_the_end(flow_type, STARTS[name](), review=True):
+    for name, request in STARTS.items():
+        flow_type = FLOW_TYPES.get(name)
+        for each in run_to_the_end(flow_type, request(), review=True):
             flow_type.child_row(each.state)
 
 
@@ -238,3 +218,84 @@ def test_the_tables_that_were_imported_are_what_is_mapped() -> None:
 
     assert isinstance(request, FieldMappingRequested)
     assert request.tables == second.state.result(DataImportCompleted).tables
+
+
+def test_every_decision_is_journalled_and_told() -> None:
+    for each in run_to_the_end(DISCOVERY, a_discovery()):
+        [updated] = [event for event in each.events if isinstance(event, FlowUpdated)]
+        assert updated.entry == each.entry
+        assert (each.entry.seq, each.entry.at) == (each.state.revision, NOW)
+        assert (each.entry.phase, each.entry.status) == (each.state.current_phase, each.state.status)
+        assert all(event.causation_id == each.cause_id for event in each.events)
+
+
+def test_how_a_flow_was_started_is_part_of_its_state_and_of_its_requests() -> None:
+    deadline = NOW + timedelta(days=9)
+    options = {"priority": 7, "concurrency_key": "shop", "correlation_id": "ticket 12", "deadline": deadline}
+    decided = start(LINE, request_for(LINE, **options), NOW, weight=3)
+    state = decided.state
+    assert {name: getattr(state, name) for name in options} == options
+    assert state.weight == 3
+    [request] = [event for event in decided.events if event.step is not None]
+    assert (request.work_priority, request.work_weight) == (7, 3)
+    told = decided.events[-1]
+    assert isinstance(told, FlowUpdated)
+    assert {name: getattr(told, name) for name in options} == options
+    ordinary = Run(LINE).request("first")
+    assert (ordinary.work_priority, ordinary.work_weight) == (None, None)
+
+
+@pytest.mark.parametrize("name", ["collection", "modernization"])
+def test_a_flow_whose_worker_is_missing_says_plainly_which(name: str) -> None:
+    run = Run(FLOW_TYPES.get(name))
+    assert (run.state.status, run.problem_code, run.asked()) == ("failed", "worker_missing", [])
+    assert run.state.problem is not None
+    assert run.flow_type.phases[0].name in run.state.problem["detail"]
+    assert "agent_task.requested" in run.state.problem["detail"]
+    assert run.last_events == [f"{name}.failed"]
+
+
+def test_a_refused_start_is_a_flow_that_says_why() -> None:
+    problem = Problem(code="unknown_version", detail="There is no version 7.")
+    decided = refuse(LINE, request_for(LINE), problem, NOW)
+    assert (decided.state.status, decided.state.revision) == ("failed", 1)
+    assert decided.state.problem == problem.model_dump(mode="json")
+    assert [event.type_name for event in decided.events] == ["modernization.failed", "flow.updated"]
+    assert stored(decided.state) == decided.state
+
+
+def test_a_reply_that_would_burst_the_state_ends_the_flow_and_is_not_kept() -> None:
+    run = Run(SHAPES["diamond"]).answer("split")
+    reply = run.reply("left", found="x" * STATE_CAP_BYTES)
+    decided = decide(run.flow_type, run.state, reply, NOW)
+    assert isinstance(decided, Decision)
+    assert len(decided.stored) > STATE_CAP_BYTES
+
+    instead = overflow(run.flow_type, run.state, reply, len(decided.stored), NOW)
+
+    assert len(instead.stored) < 10_000
+    assert (instead.state.status, instead.state.phases["left"].status) == ("failed", "failed")
+    assert instead.state.phases["right"].status == "cancelled"
+    assert instead.state.problem is not None
+    assert instead.state.problem["code"] == "state_too_large"
+    assert "agent_task.completed says would make the flow's state" in instead.state.problem["detail"]
+
+
+def test_a_reply_of_the_wrong_kind_to_the_right_step_is_ignored() -> None:
+    run = Run(flow(task("one"), task("two")))
+    wrong = answer(DataImportRequested(tenant=TENANT, flow_id=run.state.flow_id, step="one:1", files=[]))
+    assert run.hear(wrong) is None
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_what_a_flow_waits_for_is_said_at_every_step(name: str) -> None:
+    run = Run(SHAPES[name])
+    run.finish()
+    for each in run.decisions[:-1]:
+        assert each.state.waits_for
+        assert each.state.waits_until is not None
+        assert each.state.wake_at is not None
+        assert each.state.current_phase in each.state.active()
+    last = run.state
+    assert (last.waits_for, last.waits_until, last.wake_at) == (None, None, None)
+    assert last.ended_at == run.now

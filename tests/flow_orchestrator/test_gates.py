@@ -8,7 +8,7 @@ from contracts.discovery import (
     InventoryRequested,
 )
 from contracts.planning import PlanningCompleted, ReportRequested
-from services.flow_orchestrator.engine import Decision, decide, start, time_out
+from services.flow_orchestrator.engine import Decision, decide, start
 from services.flow_orchestrator.flows.mapping_review import decided_mappings
 from tests.flow_orchestrator.answers import (
     TABLE_ID,
@@ -20,7 +20,8 @@ from tests.flow_orchestrator.answers import (
     mapped,
     to_review,
 )
-from tests.flow_orchestrator.test_engine import DISCOVERY, NOW, PLANNING, request_in, step, task_in
+from tests.flow_orchestrator.run import NOW
+from tests.flow_orchestrator.test_engine import DISCOVERY, PLANNING, request_in, step, task_in
 
 
 def at_the_gate() -> Decision:
@@ -35,7 +36,7 @@ def test_a_doubtful_mapping_stops_at_a_gate() -> None:
     task = task_in(waiting)
 
     assert (waiting.state.status, waiting.state.current_phase) == ("waiting", "field_mapping")
-    assert waiting.state.view("field_mapping").status == "waiting"
+    assert waiting.state.phases["field_mapping"].status == "waiting"
     assert (task.kind, task.expires_at) == ("field_mapping", NOW + timedelta(days=30))
     assert task.details["mappings"][0]["columns"][1]["status"] == "review"
     assert not any(event.step for event in waiting.events)
@@ -71,10 +72,11 @@ def test_a_rejection_ends_the_flow() -> None:
 
     assert ended.state.status == "cancelled"
     assert ended.state.problem is not None
-    assert ended.state.problem.code == "rejected"
-    assert "Ada rejected the mapping of doubtful columns: Wrong file" in ended.state.problem.detail
+    assert ended.state.problem["code"] == "rejected"
+    assert "Ada rejected the mapping of doubtful columns: Wrong file" in ended.state.problem["detail"]
     assert any(isinstance(event, DiscoveryFailed) for event in ended.events)
-    assert (ended.state.waits_for, ended.state.waits_until, ended.state.task_id) == (None, None, None)
+    assert (ended.state.waits_for, ended.state.waits_until) == (None, None)
+    assert [phase.task_id for phase in ended.state.phases.values()] == [None] * len(ended.state.phases)
 
 
 def test_the_first_decision_wins() -> None:
@@ -95,18 +97,6 @@ def test_a_decision_on_another_task_is_ignored() -> None:
 
     assert decide(DISCOVERY, waiting.state, other, NOW) is None
     assert decide(DISCOVERY, running.state, other, NOW) is None
-
-
-def test_a_task_that_nobody_decides_expires() -> None:
-    waiting = at_the_gate()
-    assert waiting.state.waits_until is not None
-
-    assert time_out(DISCOVERY, waiting.state, waiting.state.waits_until - timedelta(seconds=1)) is None
-    expired = time_out(DISCOVERY, waiting.state, waiting.state.waits_until)
-
-    assert expired is not None
-    assert expired.state.problem is not None
-    assert (expired.state.status, expired.state.problem.code) == ("failed", "approval_expired")
 
 
 def test_a_plan_is_reported_only_after_its_approval() -> None:

@@ -1,6 +1,6 @@
 """A running gateway and clients of it, for the tests of this folder."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -13,7 +13,8 @@ from pydantic import SecretStr
 from sqlalchemy import text
 
 from contracts.envelope import Event, Tenant, uuid7
-from contracts.flows import ApprovalRequested, FlowStatus, FlowTypeName, FlowUpdated
+from contracts.flows import ApprovalRequested, FlowTypeName, FlowUpdated, PhaseView, TimelineEntry
+from contracts.lifecycle import FlowStatus
 from services.chassis.bus.in_process import InProcessBus
 from services.chassis.bus.transport import EVENTS, Delivery, Subscription
 from services.chassis.outbox import add_events
@@ -80,6 +81,15 @@ class Platform:
         self.runtime.committed()
         await self.settled()
 
+    async def post(self, path: str, body: Any = None, tenant: Tenant | None = None) -> httpx2.Response:
+        """The answer to a POST below /api/v1."""
+        return await self.client.post(f"/api/v1{path}", json=body, headers=self.of(tenant))
+
+    async def told(self, event_type: str) -> dict[str, Any]:
+        """The last event of a type that the gateway sent, once all of them are on their way."""
+        await self.settled()
+        return next(message for message in reversed(self.heard.messages) if message["type"] == event_type)
+
     async def settled(self) -> None:
         """Wait until outbox and work of the gateway are empty."""
 
@@ -130,8 +140,13 @@ def flow_updated(
     status: FlowStatus = "running",
     phase: str | None = "data_import",
     parent_flow_id: UUID | None = None,
+    phases: Sequence[PhaseView] = (),
+    note: str | None = None,
+    **more: Any,
 ) -> FlowUpdated:
-    """A flow as the orchestrator tells it."""
+    """A flow as the orchestrator tells it, with an entry for its timeline if there is a `note`."""
+    now = datetime.now(UTC)
+    entry = {"seq": revision, "at": now, "cause": "data_import.completed", "phase": phase, "status": status}
     return FlowUpdated(
         tenant=tenant,
         flow_id=flow_id or uuid7(),
@@ -139,13 +154,15 @@ def flow_updated(
         revision=revision,
         status=status,
         current_phase=phase,
-        phases=[],
+        phases=list(phases),
         parent_flow_id=parent_flow_id,
-        created_at=datetime.now(UTC),
+        created_at=now,
+        entry=None if note is None else TimelineEntry.model_validate({**entry, "note": note, **more.pop("entry", {})}),
+        **more,
     )
 
 
-def approval_requested(tenant: Tenant = DEFAULT_TENANT, flow_id: UUID | None = None) -> ApprovalRequested:
+def approval_requested(tenant: Tenant = DEFAULT_TENANT, flow_id: UUID | None = None, **more: Any) -> ApprovalRequested:
     """A task to decide on the mapping of one table with the columns Tier and Size."""
     table = {"table_id": str(TABLE_ID), "columns": [{"column": "Tier"}, {"column": "Size"}]}
     return ApprovalRequested(
@@ -155,4 +172,5 @@ def approval_requested(tenant: Tenant = DEFAULT_TENANT, flow_id: UUID | None = N
         kind="field_mapping",
         title="Check 2 columns",
         details={"mappings": [table]},
+        **more,
     )

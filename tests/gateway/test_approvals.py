@@ -1,16 +1,21 @@
 """Human tasks: listed, decided once, edited only where there is something to edit."""
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped] # it has no types of its own
 
 from contracts.envelope import uuid7
 from contracts.flows import ApprovalRequested
+from contracts.lifecycle import ApprovalReminded, ApprovalWithdrawn
+from contracts.rest import ApprovalDecisionBody
 from services.chassis.errors import ExpectedFailure
-from services.gateway.routes.approvals import check_edits
+from services.gateway.routes.approvals import check_edits, checked_edits
 from tests.gateway.platform import TABLE_ID, Platform, approval_requested
 
+SOON, LATER = datetime(2030, 1, 1, tzinfo=UTC), datetime(2031, 1, 1, tzinfo=UTC)
 DETAILS = {"mappings": [{"table_id": "t", "columns": [{"column": "Tier"}]}]}
 
 
@@ -97,10 +102,96 @@ def test_an_edit_has_to_name_what_exists(edits: dict[str, dict[str, str | None]]
     assert raised.value.problem.code == code
 
 
-def test_only_a_mapping_can_be_edited() -> None:
-    check_edits("wave_plan", {}, {})
+@pytest.mark.parametrize("kind", ["wave_plan", "collected_answers", "change_plan", "a kind of tomorrow"])
+def test_only_a_mapping_can_be_edited(kind: str) -> None:
+    assert checked_edits(kind, body("approve")) == {}
     with pytest.raises(ExpectedFailure, match="approved or rejected"):
-        check_edits("wave_plan", DETAILS, {"t": {"Tier": None}})
+        checked_edits(kind, body("approve", {"t": {"Tier": None}}))
+
+
+@pytest.mark.parametrize(
+    ("decision", "edits", "code"),
+    [
+        ("edit", {}, "edits_missing"),
+        ("reject", {str(TABLE_ID): {"Tier": None}}, "edits_not_possible"),
+        ("edit", {"the first": {"Tier": None}}, "invalid_edits"),
+        ("edit", {str(TABLE_ID): {"Tier": 3}}, "invalid_edits"),
+        ("edit", {str(TABLE_ID): "dr_tier"}, "invalid_edits"),
+    ],
+)
+def test_edits_have_to_fit_the_form(decision: str, edits: dict[str, Any], code: str) -> None:
+    with pytest.raises(ExpectedFailure) as raised:
+        checked_edits("field_mapping", body(decision, edits))
+    assert raised.value.problem.code == code
+
+
+def test_an_edit_that_does_not_fit_is_named_with_its_place() -> None:
+    with pytest.raises(ExpectedFailure, match=rf"edits\.{TABLE_ID}\.Tier: Input should be a valid string"):
+        checked_edits("field_mapping", body("edit", {str(TABLE_ID): {"Tier": 3}}))
+
+
+def body(decision: str, edits: dict[str, Any] | None = None) -> ApprovalDecisionBody:
+    return ApprovalDecisionBody.model_validate({"decision": decision, "edits": edits or {}})
+
+
+async def test_a_task_shows_the_form_of_its_edits(platform: Platform) -> None:
+    task = approval_requested(assignee="ada", remind_at=SOON, expires_at=LATER)
+    await platform.hear(task)
+    shown = await platform.get(f"/approvals/{task.task_id}")
+    assert (shown["assignee"], shown["status"]) == ("ada", "pending")
+    form = Draft202012Validator(shown["form"])
+    assert form.is_valid({str(TABLE_ID): {"Tier": "dr_tier", "Size": None}})
+    assert not form.is_valid({str(TABLE_ID): {"Tier": "colour"}})
+
+
+async def test_to_edit_is_to_approve_with_edits(platform: Platform) -> None:
+    task = approval_requested()
+    await platform.hear(task)
+    answer = await decide(platform, task, decision="edit", edits={str(TABLE_ID): {"Tier": "dr_tier"}})
+    assert (answer.status_code, answer.json()["status"]) == (200, "approved")
+    told = await platform.told("approval.decided")
+    assert (told["data"]["decision"], told["data"]["edits"]) == ("approve", {str(TABLE_ID): {"Tier": "dr_tier"}})
+
+
+async def test_an_expired_task_cannot_be_decided(platform: Platform) -> None:
+    task = approval_requested(expires_at=datetime.now(UTC) - timedelta(seconds=1))
+    await platform.hear(task)
+    answer = await decide(platform, task, decision="approve")
+    assert (answer.status_code, answer.json()["code"]) == (409, "task_expired")
+
+
+@pytest.mark.parametrize("late", [False, True])
+async def test_a_withdrawn_task_cannot_be_decided_and_says_why(platform: Platform, *, late: bool) -> None:
+    task = approval_requested()
+    withdrawn = ApprovalWithdrawn(
+        tenant=task.tenant, flow_id=task.flow_id, task_id=task.task_id, reason="ada cancelled the flow."
+    )
+    await platform.hear(*([withdrawn, task] if late else [task, withdrawn]))
+    answer = await decide(platform, task, decision="approve")
+    assert (answer.status_code, answer.json()["code"]) == (409, "task_withdrawn")
+    assert "ada cancelled the flow" in answer.json()["detail"]
+    assert (await platform.get("/approvals"))["items"] == []
+    (item,) = (await platform.get("/approvals", status="withdrawn"))["items"]
+    assert (item["title"], item["kind"], item["withdrawn_reason"]) == (task.title, task.kind, "ada cancelled the flow.")
+
+
+async def test_a_decision_stays_when_its_task_is_withdrawn_afterwards(platform: Platform) -> None:
+    task = approval_requested()
+    await platform.hear(task)
+    await decide(platform, task, decision="approve")
+    await platform.hear(
+        ApprovalWithdrawn(tenant=task.tenant, flow_id=task.flow_id, task_id=task.task_id, reason="cancelled")
+    )
+    assert (await platform.get(f"/approvals/{task.task_id}"))["status"] == "approved"
+
+
+async def test_a_reminder_is_shown(platform: Platform) -> None:
+    task = approval_requested()
+    reminder = ApprovalReminded(tenant=task.tenant, flow_id=task.flow_id, task_id=task.task_id, title=task.title)
+    await platform.hear(task)
+    await platform.hear(reminder)
+    shown = await platform.get(f"/approvals/{task.task_id}")
+    assert datetime.fromisoformat(shown["reminded_at"]) == reminder.time
 
 
 def test_a_column_may_be_mapped_to_nothing() -> None:

@@ -6,7 +6,8 @@ import pytest
 
 from contracts.discovery import FieldMappingCompleted, InventoryRequested, TableMapping
 from contracts.envelope import BlobRef, uuid7
-from contracts.flows import FlowStatus, WorkProgressed
+from contracts.flows import WorkProgressed
+from contracts.lifecycle import FlowStatus
 from contracts.planning import ReportCompleted
 from services.gateway.app import DEFAULT_TENANT
 from services.gateway.routes import flows
@@ -19,10 +20,11 @@ async def test_a_started_flow_asks_for_a_discovery_with_the_files(platform: Plat
     response = await platform.client.post("/api/v1/flows", json=body)
     assert response.status_code == 202
     detail = response.json()
-    assert (detail["flow_type"], detail["status"]) == ("discovery", "running")
+    assert (detail["flow_type"], detail["status"]) == ("discovery", "queued")
     assert await platform.get(f"/flows/{detail['flow_id']}") == detail
     await platform.settled()
     asked = platform.heard.messages[-1]
+    assert (detail["revision"], detail["possible_actions"], detail["waits_for"]) == (0, [], "the flow orchestrator")
     assert (asked["type"], asked["flowid"]) == ("discovery.requested", detail["flow_id"])
     assert asked["data"]["then"] == ["assessment"]
     assert [file["import_id"] for file in asked["data"]["files"]] == [made["import_id"]]
@@ -50,7 +52,11 @@ async def test_a_flow_needs_imports(platform: Platform, body: dict[str, object])
 
 
 @pytest.mark.parametrize(
-    ("status", "seconds"), [("running", 5), ("waiting", 15), ("completed", 30), ("failed", 30), ("cancelled", 30)]
+    ("status", "seconds"),
+    [
+        *(("queued", 5), ("running", 5), ("created", 15), ("scheduled", 15), ("waiting", 15), ("paused", 15)),
+        *(("completed", 30), ("failed", 30), ("cancelled", 30)),
+    ],
 )
 async def test_a_poll_says_when_to_ask_again(platform: Platform, status: FlowStatus, seconds: int) -> None:
     event = flow_updated(status=status)

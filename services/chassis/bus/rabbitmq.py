@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import itertools
 import logging
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -15,7 +16,16 @@ from faststream.rabbit import Channel, ExchangeType, RabbitBroker, RabbitExchang
 from faststream.rabbit.annotations import RabbitMessage
 from faststream.rabbit.schemas.queue import QueueType
 
-from services.chassis.bus.transport import DEAD, EVENTS, EXTERNAL, PUBLIC, Delivery, Subscription, Unroutable
+from services.chassis.bus.transport import (
+    ALONE,
+    DEAD,
+    EVENTS,
+    EXTERNAL,
+    PUBLIC,
+    Delivery,
+    Subscription,
+    Unroutable,
+)
 
 log = structlog.get_logger()
 
@@ -26,6 +36,9 @@ STOP_TIMEOUT_SECONDS = 15
 WATCHDOG_SECONDS = 10
 # A message that took its consumer down this often is set aside by the broker.
 DELIVERY_LIMIT = 20
+# Messages of one queue that may be taken together, where its handler can.
+TOGETHER = 20
+TOGETHER_BYTES = 4 * 1024**2
 # Waits before a message is taken again when the database could not be used; the last one is repeated without end.
 RETRY_SECONDS = (0.2, 1, 5, 15, 30)
 
@@ -42,6 +55,21 @@ async def _stop(broker: RabbitBroker) -> None:
 async def _as_it_is(message: RabbitMessage) -> RabbitMessage:
     """Leave the body alone: one that FastStream cannot decode would never be acknowledged, and stop its queue."""
     return message
+
+
+def _together(waiting: deque[RabbitMessage]) -> list[RabbitMessage]:
+    """Take the first of these messages, and with it those behind it that may be taken along."""
+    taken = [waiting.popleft()]
+    size = len(taken[0].body)
+    # One that was delivered before may be the one that ends its process: it takes no other with it.
+    while _sociable(taken[0]) and waiting and _sociable(waiting[0]) and size + len(waiting[0].body) <= TOGETHER_BYTES:
+        taken.append(waiting.popleft())
+        size += len(taken[-1].body)
+    return taken
+
+
+def _sociable(message: RabbitMessage) -> bool:
+    return not message.raw_message.redelivered and ALONE not in message.headers
 
 
 class RabbitBus:
@@ -65,6 +93,8 @@ class RabbitBus:
             decoder=_as_it_is,
             apply_types=False,
             logger=logging.getLogger("faststream.access"),
+            # Two lines for each message, which FastStream logs whatever level the platform's logs have.
+            log_level=logging.DEBUG,
         )
 
     def _exchange(self, name: str) -> RabbitExchange:
@@ -115,7 +145,7 @@ class RabbitBus:
                 self._queue(subscription),
                 self._exchange(subscription.exchange),
                 # FastStream publishes to an exchange on the channel that declared it first, which may be this one.
-                channel=Channel(prefetch_count=1, on_return_raises=True),
+                channel=Channel(prefetch_count=TOGETHER if subscription.together else 1, on_return_raises=True),
                 ack_policy=AckPolicy.MANUAL,
             )
             subscriber(self._receiver(subscription))
@@ -124,25 +154,44 @@ class RabbitBus:
             await broker.declare_exchange(self._exchange(name))
 
     def _receiver(self, subscription: Subscription) -> Callable[[RabbitMessage], Awaitable[None]]:
+        waiting: deque[RabbitMessage] = deque()
+        one_at_a_time = asyncio.Lock()
+
         async def receive(message: RabbitMessage) -> None:
-            delivery = Delivery(message.body, message.content_type or "", self._own_names(message.headers))
-            for pause in itertools.chain(RETRY_SECONDS, itertools.repeat(RETRY_SECONDS[-1])):
-                try:
-                    await subscription.deliver(delivery)
-                except Exception:
-                    log.exception("delivery_failed", queue=subscription.queue, again_in_seconds=pause)
-                    with contextlib.suppress(TimeoutError):
-                        async with asyncio.timeout(pause):
-                            await self._stopping.wait()
-                    if self._stopping.is_set():
-                        break
-                else:
-                    await message.ack()
-                    return
-            # Kept until here: an outage must not use up the delivery limit, which is for messages that kill.
-            await message.nack(requeue=True)
+            waiting.append(message)
+            async with one_at_a_time:
+                # Those that came before may have taken this one along.
+                while message in waiting:
+                    await self._take(subscription, _together(waiting))
 
         return receive
+
+    async def _take(self, subscription: Subscription, messages: list[RabbitMessage]) -> None:
+        """Deliver messages as one until that succeeds, and acknowledge them."""
+        first = messages[0]
+        delivery = Delivery(
+            first.body,
+            first.content_type or "",
+            self._own_names(first.headers),
+            tuple(message.body for message in messages[1:]),
+        )
+        for pause in itertools.chain(RETRY_SECONDS, itertools.repeat(RETRY_SECONDS[-1])):
+            try:
+                await subscription.deliver(delivery)
+            except Exception:
+                log.exception("delivery_failed", queue=subscription.queue, again_in_seconds=pause)
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(pause):
+                        await self._stopping.wait()
+                if self._stopping.is_set():
+                    break
+            else:
+                for message in messages:
+                    await message.ack()
+                return
+        # Kept until here: an outage must not use up the delivery limit, which is for messages that kill.
+        for message in reversed(messages):
+            await message.nack(requeue=True)
 
     def _own_names(self, headers: Mapping[str, Any]) -> Mapping[str, Any]:
         """Headers in which the broker's death records name queues as the services do, without the prefix."""

@@ -4,6 +4,11 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+import orjson
+
+# A message with this header is never taken together with others.
+ALONE = "x-alone"
+
 EVENTS = "events"
 PUBLIC = "public"
 EXTERNAL = "external"
@@ -16,11 +21,24 @@ class Unroutable(Exception):
 
 @dataclass(frozen=True)
 class Delivery:
-    """One message as it arrived."""
+    """One message as it arrived, and with it the bodies of others that waited behind it in the same queue."""
 
     body: bytes
     content_type: str = "application/cloudevents-batch+json"
     headers: Mapping[str, Any] = field(default_factory=dict)
+    more: tuple[bytes, ...] = ()
+
+
+def unpacked(delivery: Delivery) -> list[Any]:
+    """The parts of packed messages, each a CloudEvent if all is well; a body that is no JSON is one part, as bytes."""
+    parts: list[Any] = []
+    for body in (delivery.body, *delivery.more):
+        try:
+            content = orjson.loads(body)
+        except orjson.JSONDecodeError:
+            content = body
+        parts += content if isinstance(content, list) else [content]
+    return parts
 
 
 @dataclass(frozen=True)
@@ -35,6 +53,8 @@ class Subscription:
     exchange: str
     routing_key: str
     deliver: Callable[[Delivery], Awaitable[None]]
+    together: bool = False
+    """Whether messages that wait may be taken together, as one `Delivery`."""
 
 
 class Transport(Protocol):

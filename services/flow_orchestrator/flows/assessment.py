@@ -60,7 +60,7 @@ ASSESSMENT = FlowType(
     ),
     announce=lambda state: {},
     outcome=_outcome,
-    child_row=lambda state: _outcome(state) if SixRCompleted.type_name in state.results else {},
+    child_row=lambda state: _outcome(state) if state.has_result(SixRCompleted) else {},
     next_flow=_planning,
     may_start=(PlanningRequested,),
 )

@@ -74,10 +74,10 @@ def _assessment(state: FlowState) -> Event | None:
 
 def _child_row(state: FlowState) -> dict[str, Any]:
     row: dict[str, Any] = {"import_ids": [str(each) for each in state.result(DiscoveryRequested).import_ids]}
-    if InventoryCompleted.type_name in state.results:
+    if state.has_result(InventoryCompleted):
         inventory = state.result(InventoryCompleted)
         row |= {"asset_count": inventory.asset_count, "completeness": inventory.quality.completeness}
-    if DependencyAnalysisCompleted.type_name in state.results:
+    if state.has_result(DependencyAnalysisCompleted):
         found = state.result(DependencyAnalysisCompleted)
         row |= {"application_count": found.application_count, "dependency_count": found.dependency_count}
     return row

@@ -85,5 +85,5 @@ PLANNING = FlowType(
     ),
     announce=lambda state: {},
     outcome=_outcome,
-    child_row=lambda state: _outcome(state) if WavePlanningCompleted.type_name in state.results else {},
+    child_row=lambda state: _outcome(state) if state.has_result(WavePlanningCompleted) else {},
 )

@@ -6,10 +6,22 @@ from typing import Annotated
 from fastapi import Depends, Request
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from contracts.assessment import AssessmentRequested
+from contracts.collection import CollectionRequested
 from contracts.discovery import DiscoveryRequested, ImportUploaded
 from contracts.envelope import Event
 from contracts.flows import ApprovalDecided
+from contracts.lifecycle import (
+    FlowControlRequested,
+    FlowForkRequested,
+    FlowRepairRequested,
+    FlowScheduleDeleted,
+    FlowScheduleSaved,
+    TenantLimitsSaved,
+)
+from contracts.modernization import ModernizationRequested
 from contracts.operations import AuditVerificationRequested, DeadLetterDropped, DeadLetterReplayed
+from contracts.planning import PlanningRequested
 from services.chassis.outbox import add_events
 from services.chassis.runtime import Runtime
 from services.gateway.handlers import service
@@ -18,11 +30,21 @@ from services.gateway.keys import Caller
 # What requests make the gateway send, beside what its handlers return.
 SENT_BY_ROUTES: tuple[type[Event], ...] = (
     ApprovalDecided,
+    AssessmentRequested,
     AuditVerificationRequested,
+    CollectionRequested,
     DeadLetterDropped,
     DeadLetterReplayed,
     DiscoveryRequested,
+    FlowControlRequested,
+    FlowForkRequested,
+    FlowRepairRequested,
+    FlowScheduleDeleted,
+    FlowScheduleSaved,
     ImportUploaded,
+    ModernizationRequested,
+    PlanningRequested,
+    TenantLimitsSaved,
 )
 
 

@@ -1,4 +1,4 @@
-"""Flows: start them, list them, watch them."""
+"""Flows as they stand and how they came there: list them, watch them, read their timeline."""
 
 from typing import Annotated, Any
 from uuid import UUID
@@ -8,32 +8,28 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts import rest
-from contracts.discovery import DiscoveryRequested
-from contracts.envelope import uuid7
-from contracts.flows import FlowStatus, FlowTypeName
+from contracts.flows import FlowTypeName
+from contracts.lifecycle import FlowStatus
+from contracts.rest_flows import TimelineItem
 from services.chassis.errors import NotFound
-from services.gateway.discovery_start import with_files
+from services.gateway.flow_tables import FlowEntry, FlowRefusal
 from services.gateway.keys import Caller
+from services.gateway.lineage import holder
 from services.gateway.pagination import Page
-from services.gateway.routes.access import Gateway, Reading, emit
+from services.gateway.routes.access import Gateway, Reading
 from services.gateway.tables import Approval, Flow, Mappings, ReportFile
+from services.gateway.transitions import possible_actions
 
 router = APIRouter(tags=["flows"])
 
 POLL_RUNNING, POLL_WAITING, POLL_ENDED = 5, 15, 30
+_POLL_SECONDS: dict[FlowStatus, int] = {
+    **dict.fromkeys(("queued", "running"), POLL_RUNNING),
+    **dict.fromkeys(("created", "scheduled", "waiting", "paused"), POLL_WAITING),
+    **dict.fromkeys(("completed", "failed", "cancelled"), POLL_ENDED),
+}
 # Shorter than any advised interval, so that a burst of pollers costs one query and nobody sees old news.
 POLL_CACHE_SECONDS = 1.0
-
-
-@router.post("/flows", status_code=202)
-async def start_flow(body: rest.FlowStart, caller: Caller, gateway: Gateway) -> rest.FlowDetail:
-    """Start a discovery of uploaded files; assessment and planning follow as asked."""
-    asked = DiscoveryRequested(tenant=caller.tenant, flow_id=uuid7(), import_ids=body.import_ids, then=body.then)
-    async with gateway.database.transaction(caller.tenant) as session:
-        await emit(session, await with_files(session, asked))
-        detail = await flow_detail(session, asked.flow_id)
-    gateway.committed()
-    return detail
 
 
 @router.get("/flows")
@@ -68,8 +64,7 @@ async def poll_flow(flow_id: UUID, caller: Caller, gateway: Gateway) -> rest.Flo
         return rest.FlowPoll.model_validate(cached)
     async with gateway.database.transaction(caller.tenant) as session:
         detail = await flow_detail(session, flow_id)
-    pause = {"running": POLL_RUNNING, "waiting": POLL_WAITING}.get(detail.status, POLL_ENDED)
-    poll = rest.FlowPoll(**detail.model_dump(), next_poll_seconds=pause)
+    poll = rest.FlowPoll(**detail.model_dump(), next_poll_seconds=_POLL_SECONDS[detail.status])
     await gateway.cache.set(caller.tenant, key, poll.model_dump(mode="json"), POLL_CACHE_SECONDS)
     return poll
 
@@ -77,27 +72,75 @@ async def poll_flow(flow_id: UUID, caller: Caller, gateway: Gateway) -> rest.Flo
 @router.get("/flows/{flow_id}/mappings")
 async def show_mappings(flow_id: UUID, session: Reading) -> rest.MappingsView:
     """How the columns of the flow's files are mapped: proposed, or decided."""
-    row = await session.scalar(select(Mappings).where(Mappings.flow_id == flow_id))
+    source = await holder(session, flow_id, Mappings.flow_id)
+    row = await session.scalar(select(Mappings).where(Mappings.flow_id == source))
     if row is None:
         raise NotFound("mappings_not_found", f"The flow {flow_id} has no mapping yet, or does not exist.")
-    return rest.MappingsView.model_validate(row)
+    return rest.MappingsView(flow_id=flow_id, decided=row.decided, mappings=row.mappings)
+
+
+@router.get("/flows/{flow_id}/timeline")
+async def show_timeline(flow_id: UUID, session: Reading, page: Page) -> rest.Page[TimelineItem]:
+    """What happened to the flow, when and by whom, and what it waited for then; oldest first.
+
+    Beside the decisions it has what was asked and refused; that comes without counting towards `limit`.
+    """
+    await required_flow(session, flow_id)
+    entries, cursor = await page.fetch(session, select(FlowEntry).where(FlowEntry.flow_id == flow_id), FlowEntry.seq)
+    items = [TimelineItem.model_validate(entry) for entry in entries]
+    first = entries[0].seq if entries and page.cursor is not None else 0
+    refused = select(FlowRefusal).where(FlowRefusal.flow_id == flow_id, FlowRefusal.after_seq >= first)
+    if cursor is not None:
+        refused = refused.where(FlowRefusal.after_seq <= entries[-1].seq)
+    statuses = {entry.seq: entry.status for entry in entries}
+    refusals = await session.scalars(refused.order_by(FlowRefusal.at).limit(page.limit))
+    items += [_refused_item(refusal, statuses.get(refusal.after_seq, "")) for refusal in refusals]
+    items.sort(key=lambda item: (item.seq, item.refused, item.at))
+    return rest.Page(items=items, next_cursor=cursor)
+
+
+def _refused_item(refusal: FlowRefusal, status: str) -> TimelineItem:
+    return TimelineItem(
+        seq=refusal.after_seq,
+        at=refusal.at,
+        cause="flow_control.requested",
+        actor=refusal.requested_by,
+        phase=None,
+        status=status,
+        note=f"{refusal.action} was refused: {refusal.problem['detail']}",
+        checkpoint=False,
+        waits_for=None,
+        waits_until=None,
+        refused=True,
+    )
+
+
+async def required_flow(session: AsyncSession, flow_id: UUID | None) -> Flow:
+    """The row of a flow; raises `NotFound`."""
+    flow = await session.scalar(select(Flow).where(Flow.flow_id == flow_id))
+    if flow is None:
+        raise NotFound("flow_not_found", f"There is no flow {flow_id} in this engagement.")
+    return flow
 
 
 async def flow_detail(session: AsyncSession, flow_id: UUID | None) -> rest.FlowDetail:
     """A flow with what belongs to it; raises `NotFound`."""
-    flow = await session.scalar(select(Flow).where(Flow.flow_id == flow_id))
-    if flow is None:
-        raise NotFound("flow_not_found", f"There is no flow {flow_id} in this engagement.")
+    flow = await required_flow(session, flow_id)
     following = await session.scalars(select(Flow.flow_id).where(Flow.parent_flow_id == flow_id))
     pending = await session.scalars(
         select(Approval.task_id).where(Approval.flow_id == flow_id, Approval.status == "pending")
     )
     formats = await session.scalars(select(ReportFile.format).where(ReportFile.flow_id == flow_id))
+    refusal = await session.scalar(
+        select(FlowRefusal).where(FlowRefusal.flow_id == flow_id).order_by(FlowRefusal.at.desc()).limit(1)
+    )
     detail = rest.FlowDetail.model_validate(flow)
     update = {
         "next_flow_ids": list(following),
         "pending_approval_ids": list(pending),
         "report_formats": sorted(formats),
+        "possible_actions": list(possible_actions(detail)),
+        "last_refusal": None if refusal is None else rest.Refusal.model_validate(refusal),
     }
     return detail.model_copy(update=update)
 

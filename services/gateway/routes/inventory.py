@@ -11,6 +11,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 from contracts import rest
 from contracts.assessment import SixR
 from contracts.flows import FlowTypeName
+from services.gateway.lineage import holder
 from services.gateway.pagination import Page, Paging
 from services.gateway.routes.access import Reading
 from services.gateway.routes.flows import newest_flow
@@ -66,8 +67,8 @@ async def _listed(
     keys: tuple[InstrumentedAttribute[Any], InstrumentedAttribute[Any]],
     view: type[V],
 ) -> rest.Page[V]:
-    """A page of what one flow found; `keys` are the columns of the flow's id and of the order."""
-    flow_id = await newest_flow(session, *found_by)
+    """A page of what a flow, or its origin before the fork, found; `keys`: columns of the flow's id and the order."""
+    flow_id = await holder(session, await newest_flow(session, *found_by), keys[0])
     rows, cursor = await paging.fetch(session, statement.where(keys[0] == flow_id), keys[1])
     return rest.Page(items=[view.model_validate(row) for row in rows], next_cursor=cursor)
 

@@ -1,0 +1,154 @@
+"""The rows of flows, read and written for a whole batch at once: master, child and journal always together."""
+
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import orjson
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.flow_orchestrator.flow_type import FlowType
+from services.flow_orchestrator.flows.catalogue import FLOW_TYPES
+from services.flow_orchestrator.state import FlowState
+from services.flow_orchestrator.tables import CHILD_TABLES, MASTER
+from services.flow_orchestrator.turn import Decision
+
+SCHEMA = "flow_orchestrator"
+KEY = "client_account_id, engagement_id, flow_id"
+
+_MASTER_COLUMNS = (
+    *("flow_id", "flow_type", "version", "revision", "status", "current_phase", "waits_until", "wake_at"),
+    *("priority", "concurrency_key", "parent_flow_id", "created_at"),
+)
+_ENTRY_COLUMNS = ("seq", "at", "phase", "status", "note", "actor")
+
+# In the order of their ids, so that two batches that share flows cannot wait for each other.
+_LOCK = (
+    f"select state::text as state from {SCHEMA}.{MASTER} where flow_id = any(cast(:flow_ids as uuid[]))"
+    " order by flow_id for update"
+)
+
+# A timer that moves away stays where it is: it is looked at early once, and the row's update touches no index.
+_WRITE_MASTERS = text(f"""
+    insert into {SCHEMA}.{MASTER} as stored (flow_id, flow_type, version, revision, status, current_phase, waits_until,
+        wake_at, priority, concurrency_key, parent_flow_id, state, created_at, updated_at)
+    select r.*, :now from unnest(
+        cast(:flow_id as uuid[]), cast(:flow_type as text[]), cast(:version as int[]), cast(:revision as int[]),
+        cast(:status as text[]), cast(:current_phase as text[]), cast(:waits_until as timestamptz[]),
+        cast(:wake_at as timestamptz[]), cast(:priority as int[]), cast(:concurrency_key as text[]),
+        cast(:parent_flow_id as uuid[]), cast(:state as json[]), cast(:created_at as timestamptz[])
+    ) r
+    on conflict ({KEY}) do update set
+        version = excluded.version, revision = excluded.revision, status = excluded.status,
+        current_phase = excluded.current_phase, waits_until = excluded.waits_until,
+        wake_at = case when stored.wake_at <= excluded.wake_at then stored.wake_at else excluded.wake_at end,
+        concurrency_key = excluded.concurrency_key, state = excluded.state, updated_at = excluded.updated_at
+""")
+
+_WRITE_JOURNAL = text(f"""
+    insert into {SCHEMA}.flow_journal
+        (flow_id, seq, at, event_id, event_type, phase, status, note, actor, checkpoint)
+    select * from unnest(
+        cast(:flow_id as uuid[]), cast(:seq as int[]), cast(:at as timestamptz[]), cast(:event_id as uuid[]),
+        cast(:event_type as text[]), cast(:phase as text[]), cast(:status as text[]), cast(:note as text[]),
+        cast(:actor as text[]), cast(:checkpoint as json[])
+    )
+""")
+
+
+async def locked(
+    session: AsyncSession, flow_ids: Collection[UUID], *, skip_locked: bool = False
+) -> dict[UUID, FlowState]:
+    """The flows of these ids that there are, locked until the transaction ends."""
+    statement = text(f"{_LOCK} skip locked" if skip_locked else _LOCK)
+    rows = await session.execute(statement, {"flow_ids": list(flow_ids)})
+    states = (FlowState.load(orjson.loads(row.state)) for row in rows)
+    return {state.flow_id: state for state in states}
+
+
+async def checkpoint(session: AsyncSession, flow_id: UUID, seq: int) -> FlowState | None:
+    """The state that a flow had when a phase ended, if there is a checkpoint of that number."""
+    statement = text(
+        f"select checkpoint::text from {SCHEMA}.flow_journal"
+        " where flow_id = :flow_id and seq = :seq and checkpoint is not null"
+    )
+    stored = (await session.execute(statement, {"flow_id": flow_id, "seq": seq})).scalar()
+    return None if stored is None else FlowState.load(orjson.loads(stored))
+
+
+def flow_type_of(state: FlowState) -> FlowType:
+    """The definition, in the version, that a flow runs under."""
+    return FLOW_TYPES.get(state.flow_type, state.version)
+
+
+async def save(session: AsyncSession, decisions: Sequence[Decision], now: datetime) -> None:
+    """Write decisions in the order in which they were taken: of each flow the last state, and every journal entry."""
+    if not decisions:
+        return
+    last = {each.state.flow_id: each for each in decisions}
+    kept = [each for each in last.values() if not each.deleted]
+    gone = [flow_id for flow_id, each in last.items() if each.deleted]
+    if kept:
+        await _write_masters(session, kept, now)
+        await _write_children(session, [each.state for each in kept])
+    journal = [each for each in decisions if not last[each.state.flow_id].deleted]
+    if journal:
+        await _write_journal(session, journal)
+    if gone:
+        await _delete(session, gone)
+
+
+async def _write_masters(session: AsyncSession, decisions: list[Decision], now: datetime) -> None:
+    states = [each.state for each in decisions]
+    rows: dict[str, Any] = {name: [getattr(state, name) for state in states] for name in _MASTER_COLUMNS}
+    await session.execute(_WRITE_MASTERS, {**rows, "state": [each.stored for each in decisions], "now": now})
+
+
+async def _write_children(session: AsyncSession, states: list[FlowState]) -> None:
+    by_table: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for state in states:
+        row = {"flow_id": state.flow_id, "status": state.status, "current_phase": state.current_phase}
+        by_table[CHILD_TABLES[state.flow_type]].append({**row, **flow_type_of(state).child_row(state)})
+    for table, rows in by_table.items():
+        columns = list(dict.fromkeys(name for row in rows for name in row))
+        changes = ", ".join(f"{name} = excluded.{name}" for name in columns if name != "flow_id")
+        statement = text(
+            f"insert into {SCHEMA}.{table} ({', '.join(columns)})"
+            f" select {', '.join(columns)} from json_populate_recordset(null::{SCHEMA}.{table}, cast(:rows as json))"
+            f" on conflict ({KEY}) do update set {changes}"
+        )
+        await session.execute(statement, {"rows": orjson.dumps(rows).decode()})
+
+
+async def _write_journal(session: AsyncSession, decisions: list[Decision]) -> None:
+    entries = [each.entry for each in decisions]
+    rows: dict[str, Any] = {
+        "flow_id": [each.state.flow_id for each in decisions],
+        "event_id": [each.cause_id for each in decisions],
+        "event_type": [entry.cause for entry in entries],
+        "checkpoint": [each.stored if each.entry.checkpoint else None for each in decisions],
+    }
+    rows |= {
+        name: [getattr(entry, name) for entry in entries] for name in ("seq", "at", "phase", "status", "note", "actor")
+    }
+    await session.execute(_WRITE_JOURNAL, rows)
+
+
+async def _delete(session: AsyncSession, flow_ids: list[UUID]) -> None:
+    for table in ("flow_journal", *CHILD_TABLES.values(), MASTER):
+        statement = text(f"delete from {SCHEMA}.{table} where flow_id = any(cast(:flow_ids as uuid[]))")
+        await session.execute(statement, {"flow_ids": flow_ids})
+
+
+async def move_timers(session: AsyncSession, later: dict[UUID, datetime | None]) -> None:
+    """Let timers that were looked at too early ring when they are due."""
+    if not later:
+        return
+    statement = text(
+        f"update {SCHEMA}.{MASTER} stored set wake_at = moved.wake_at from unnest(cast(:flow_ids as uuid[]),"
+        " cast(:times as timestamptz[])) moved(flow_id, wake_at) where stored.flow_id = moved.flow_id"
+    )
+    await session.execute(statement, {"flow_ids": list(later), "times": list(later.values())})
