@@ -35,6 +35,10 @@ fmt: (_sync "embedded" "dev")
 bench NAME: (_sync "embedded")
     @python -m deploy.bench "$1"
 
+# Run faults drawn from a seed (kills, zombies, crashes, poison) and the check of the checks: `chaos --seconds 600`
+chaos *ARGS: (_sync "embedded" "dev")
+    @python -m tests.chaos "$@"
+
 # Generate asyncapi.yaml, openapi.yaml and the JSON Schemas from the code
 schemas: (_sync "embedded" "dev")
     @python -m services.cli.schemas
