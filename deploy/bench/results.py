@@ -1,7 +1,7 @@
 """What a benchmark found: figures with their unit in the name, and ratios of figures of the same run."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich.table import Table
@@ -27,6 +27,6 @@ class Result:
 
     def write(self, path: Path) -> None:
         """Write `{"figures": {…}, "ratios": {…}}`; raises `ValueError` for a value that is not finite."""
-        text = json.dumps(asdict(self), indent=2, allow_nan=False)
+        text = json.dumps({"figures": self.figures, "ratios": self.ratios}, indent=2, allow_nan=False)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(f"{text}\n", encoding="utf-8")
