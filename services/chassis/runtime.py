@@ -107,6 +107,8 @@ class Runtime:
         if any(handler.long for handler in self.service.handlers):
             self._tasks.append(asyncio.create_task(self._worker.run()))
         self._tasks += [asyncio.create_task(self._sweep(sweep)) for sweep in self.service.sweeps]
+        # What is there by now, modules above all, stays: the collector need not look at it again.
+        gc.freeze()
 
     async def stop(self) -> None:
         """Stop in order; what is unfinished goes on after the next start."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import traceback
 from collections.abc import Callable, Iterator
 from typing import ParamSpec, TypeVar
@@ -187,6 +188,8 @@ class Worker:
             log.exception("work_interrupted", detail="The work could not be closed; it comes again.")
         finally:
             self.wake()
+            # Tasks and their errors are cycles that hold whole tables; the collector is too rare to leave those to it.
+            gc.collect()
 
     async def _perform(self, claim: Claim) -> None:
         try:

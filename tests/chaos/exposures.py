@@ -120,7 +120,7 @@ EXPOSURES: dict[str, Exposure] = {
     ),
     "leases_for_ever": Exposure((LEFT,), lambda: embedded(lives=lives("in_work", 2)), settings={"lease_seconds": 0.6}),
     "publishes_before_the_commit": Exposure(
-        (ASKED, EFFECTS, STARTS),
+        (ASKED, EFFECTS, STARTS, STUCK),
         one_life_of_the_orchestrator,
         replace(CALM, flows=10, pause_seconds=0.1),
         rabbitmq=True,

@@ -72,7 +72,7 @@ async def test_every_service_killed_at_every_boundary_loses_and_doubles_nothing(
 
 
 async def test_the_embedded_platform_killed_at_every_boundary_loses_and_doubles_nothing(in_one_process: Dose) -> None:
-    plans = faults.killed_everywhere(in_one_process.plans, random.Random(SEED), furthest=25)
+    plans = faults.killed_everywhere(in_one_process.plans, random.Random(SEED), furthest=12)
     outcome = await in_one_process.run(plans)
     assert outcome.struck.total() == 7
 
