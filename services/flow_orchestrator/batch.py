@@ -104,10 +104,8 @@ class Batch:
         space = await self._space()
         admitted = space.admits(options.concurrency_key)
         decision = engine.start(flow_type, event, self._now, admitted=admitted, weight=space.weight)
-        if len(decision.stored) > STATE_CAP_BYTES:
-            detail = (
-                f"The request would make a state of {len(decision.stored):,} bytes; the cap is {STATE_CAP_BYTES:,}."
-            )
+        if decision.size > STATE_CAP_BYTES:
+            detail = f"The request would make a state of {decision.size:,} bytes; the cap is {STATE_CAP_BYTES:,}."
             return engine.refuse(flow_type, event, Problem(code="state_too_large", detail=detail), self._now)
         return decision
 

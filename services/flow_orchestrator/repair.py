@@ -11,11 +11,11 @@ import orjson
 from contracts.envelope import Problem
 from contracts.lifecycle import ChildFlowEnded, FlowRepair
 from services.flow_orchestrator import engine
-from services.flow_orchestrator.flow_type import FlowType, Phase
+from services.flow_orchestrator.flow_type import FlowType
 from services.flow_orchestrator.flows.catalogue import FLOW_TYPES
 from services.flow_orchestrator.settling import settle
 from services.flow_orchestrator.state import ENDED, FlowState, PhaseState
-from services.flow_orchestrator.turn import LONGEST_GROWTH, TIME_OUT_GROWTH, Decision, Turn
+from services.flow_orchestrator.turn import Decision, Turn, patience
 
 # A message may be on its way for so long before it counts as lost.
 GRACE = timedelta(minutes=5)
@@ -211,7 +211,7 @@ def _asked_for_nothing(turn: Turn, name: str, rows: Rows) -> bool:
     phase, view = turn.flow_type.phase(name), turn.state.phases[name]
     if phase.awaits is not ChildFlowEnded or view.status != "running" or view.child_flow_id is None or not view.due:
         return False
-    asked_at = view.due - _patience(phase, view)
+    asked_at = view.due - patience(phase, view.tries)
     return view.child_flow_id not in rows.children and turn.now - asked_at >= GRACE
 
 
@@ -219,14 +219,9 @@ def _ask_again(turn: Turn, name: str) -> None:
     """Send a phase's request once more, for the same flow and step: should both arrive, the second finds it begun."""
     phase, view, state = turn.flow_type.phase(name), turn.state.phases[name], turn.state
     assert phase.asks is not None
-    view.due = turn.now + _patience(phase, view)
+    view.due = turn.now + patience(phase, view.tries)
     data = {**phase.request(state), "parent_flow_id": state.flow_id}
     turn.emit(phase.asks, of=view.child_flow_id, step=state.step(name), **data)
-
-
-def _patience(phase: Phase, view: PhaseState) -> timedelta:
-    patience: timedelta = phase.time_out * min(TIME_OUT_GROWTH ** max(0, view.tries - 1), LONGEST_GROWTH)
-    return patience
 
 
 def _go_on(turn: Turn) -> str:

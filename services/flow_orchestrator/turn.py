@@ -48,6 +48,12 @@ class Decision:
         return self.entry.note
 
 
+def patience(phase: Phase, tries: int) -> timedelta:
+    """How long an attempt may take: each further one of a round longer, up to a bound."""
+    allowed: timedelta = phase.time_out * min(TIME_OUT_GROWTH ** max(0, tries - 1), LONGEST_GROWTH)
+    return allowed
+
+
 class Turn:
     """Moves a copy of a flow's state; `decision` closes it."""
 
@@ -120,8 +126,7 @@ class Turn:
             assert phase.gate is not None
             self.open_gate(name, phase.gate)
             return
-        patience: timedelta = phase.time_out * min(TIME_OUT_GROWTH ** (view.tries - 1), LONGEST_GROWTH)
-        view.status, view.due = "running", self.now + patience
+        view.status, view.due = "running", self.now + patience(phase, view.tries)
         data = phase.request(state)
         if phase.awaits is ChildFlowEnded:
             view.child_flow_id = uuid5(state.flow_id, state.step(name))
