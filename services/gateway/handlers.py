@@ -1,8 +1,10 @@
 """The read model: what the other services say is shown to people, newest revision first."""
 
+import hashlib
 from typing import Any, cast
 from uuid import NAMESPACE_URL, UUID, uuid5
 
+import orjson
 from pydantic import TypeAdapter
 from sqlalchemy import Table, update
 from sqlalchemy.dialects.postgresql import insert
@@ -157,13 +159,18 @@ async def show_report(event: ReportCompleted, session: AsyncSession) -> None:
 async def show_dead_letter(event: EventDeadLettered, session: AsyncSession) -> None:
     """List an event that was set aside; one that comes back after a replay is open again."""
     row = {
-        "dead_letter_id": uuid5(NAMESPACE_URL, f"{event.queue}#{event.event_id}"),
+        "dead_letter_id": uuid5(NAMESPACE_URL, f"{event.queue}#{event.event_id or _digest(event.message)}"),
         **event.model_dump(include=set(event.data_fields())),
         "status": "open",
         "dead_lettered_at": event.time,
     }
     key = ["client_account_id", "engagement_id", "dead_letter_id"]
     await session.execute(insert(DeadLetter).values(row).on_conflict_do_update(index_elements=key, set_=row))
+
+
+def _digest(message: dict[str, Any]) -> str:
+    """What tells a message without an id from others of its kind."""
+    return hashlib.sha256(orjson.dumps(message, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
 @service.on

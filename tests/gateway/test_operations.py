@@ -47,6 +47,16 @@ async def test_a_dead_letter_is_listed_and_shown_with_its_event(platform: Platfo
     assert (shown["trace"], shown["message"]) == (event.trace, event.message)
 
 
+async def test_messages_without_an_id_are_listed_each_for_itself_and_once(platform: Platform) -> None:
+    first, second = (dead(event_id="").model_copy(update={"message": {"data": text}}) for text in ("one", "two"))
+    again = dead(event_id="").model_copy(update={"message": first.message})
+    for event in (first, second, again):
+        await platform.hear(event)
+    letters = (await platform.get("/dead-letters"))["items"]
+    shown = [(await platform.get(f"/dead-letters/{letter['dead_letter_id']}"))["message"] for letter in letters]
+    assert sorted(message["data"] for message in shown) == ["one", "two"]
+
+
 async def test_a_replay_sends_the_event_to_its_queue_and_counts_attempts_anew(platform: Platform) -> None:
     received: list[bytes] = []
 
