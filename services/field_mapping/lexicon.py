@@ -32,6 +32,10 @@ class FieldRule:
     dimension: str | None
 
 
+# Of a field that the lexicon does not know, such as a tenant's own: any value may be one of it.
+OPEN_RULE = FieldRule(neutral=frozenset(), kinds=(), fit=1.0, misfit=1.0, dimension=None)
+
+
 @dataclass(frozen=True, slots=True)
 class Residual:
     """What words left over after a match do to its probability."""

@@ -95,5 +95,6 @@ def _evidence(values: ValueProfile, rule: FieldRule, unit: SourceUnit | None) ->
 
 
 def _label(field: str) -> str:
-    label = CATALOG[field].label if field in CATALOG else CONNECTION_FIELDS[field]
+    # A tenant's own field is told by its id.
+    label = CATALOG[field].label if field in CATALOG else CONNECTION_FIELDS.get(field, field.replace("_", " "))
     return label if label[1:2].isupper() else label[0].lower() + label[1:]

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from contracts.catalog import CATALOG
 from contracts.discovery import ColumnMapping, ColumnProfile, MappingStatus, TableMapping, TableProfile
 from services.field_mapping.column_names import ColumnName, read_name
-from services.field_mapping.lexicon import FieldRule, Subject, unmapped_reasons
+from services.field_mapping.lexicon import OPEN_RULE, FieldRule, Subject, unmapped_reasons
 from services.field_mapping.mapping_reasons import mapped_reason, unmapped_reason
 from services.field_mapping.name_evidence import NameMatch, common_prefixes, name_matches, trust_in_values
 from services.field_mapping.phrase_book import PhraseBook, connection_phrases, inventory_phrases
 from services.field_mapping.source_units import source_unit
 from services.field_mapping.table_kind import table_subject
+from services.field_mapping.taught import NOTHING_TAUGHT, SETTLED, Taught, Verdict, taught_probability
 from services.field_mapping.value_profiles import ValueProfile
 
 ACCEPT_AT = 0.8
@@ -62,10 +63,14 @@ class Assessment:
     values: ValueProfile
     ranked: tuple[Candidate, ...]
     refusal: str | None
+    said: Verdict
 
 
-def propose(table: TableProfile) -> TableMapping:
-    """Propose a field for every column of a table, or none, with a probability and a reason."""
+def propose(table: TableProfile, taught: Taught = NOTHING_TAUGHT) -> TableMapping:
+    """Propose a field for every column of a table, or none, with a probability and a reason.
+
+    `taught` is what the tenant's people said about columns of these names: what they settled is not asked again.
+    """
     names = [read_name(column.name) for column in table.columns]
     prefixes = common_prefixes(names)
     if table.kind == "connections":
@@ -73,7 +78,8 @@ def propose(table: TableProfile) -> TableMapping:
     else:
         subject, book = table_subject(table, names), inventory_phrases()
     assessed = [
-        _assess(column, name, book, subject, prefixes) for column, name in zip(table.columns, names, strict=True)
+        _assess(column, name, book, subject, prefixes, taught.about(column.name))
+        for column, name in zip(table.columns, names, strict=True)
     ]
     best: dict[str, float] = {}
     for item in assessed:
@@ -107,7 +113,12 @@ def missing_fields(mapping: TableMapping) -> list[str]:
 
 
 def _assess(
-    column: ColumnProfile, name: ColumnName, book: PhraseBook, subject: Subject | None, prefixes: frozenset[str]
+    column: ColumnProfile,
+    name: ColumnName,
+    book: PhraseBook,
+    subject: Subject | None,
+    prefixes: frozenset[str],
+    said: Verdict,
 ) -> Assessment:
     values = ValueProfile(column.samples)
     matches = name_matches(name, book, subject, prefixes)
@@ -124,8 +135,22 @@ def _assess(
     }
     if book is inventory_phrases() and values.samples and trust_in_values(name):
         _add_by_values(candidates, values, trust_in_values(name))
+    candidates = _as_taught(candidates, said)
     ranked = tuple(sorted(candidates.values(), key=lambda candidate: (-candidate.probability, candidate.field)))
-    return Assessment(column, name, values, ranked, _refusal(ranked, refusals))
+    return Assessment(column, name, values, ranked, None if said.settled else _refusal(ranked, refusals), said)
+
+
+def _as_taught(candidates: dict[str, Candidate], said: Verdict) -> dict[str, Candidate]:
+    """The candidates after what people said: a settled field alone, a rejected one not at all, others by their odds."""
+    if said.settled:
+        return {} if said.field is None else {said.field: Candidate(said.field, SETTLED, None)}
+    weighed = dict(candidates)
+    for field, odds in said.odds:
+        known = weighed.pop(field, None)
+        if odds > 0:
+            probability = taught_probability(known.probability if known else None, odds)
+            weighed[field] = Candidate(field, probability, known.match if known else None)
+    return weighed
 
 
 def _refusal(ranked: Sequence[Candidate], refusals: dict[str, NameMatch]) -> str | None:
@@ -174,9 +199,8 @@ def _mapping(
     others = [candidate.field for candidate in item.ranked if candidate.probability >= 0.1]
     probability, close, rival = _confidence(item.ranked, best, empty=not item.values.samples)
     if item.refusal is not None or probability < REVIEW_AT:
-        reason = unmapped_reason(
-            item.column, item.values, unmapped_reasons().get(item.refusal or ""), others[:1], rival
-        )
+        refused = unmapped_reasons().get(item.refusal or "")
+        reason = item.said.reason or unmapped_reason(item.column, item.values, refused, others[:1], rival)
         return ColumnMapping(
             column=item.column.name,
             field=None,
@@ -186,16 +210,21 @@ def _mapping(
             alternatives=others[:3],
         )
     top = item.ranked[0]
-    rule = book.rules[top.field]
+    rule = book.rules.get(top.field, OPEN_RULE)
     unit = source_unit(top.field, rule.dimension, item.name, item.values, neighbours, subject)
     status: MappingStatus = "accepted" if probability >= ACCEPT_AT else "review"
+    reason = (
+        ""
+        if item.said.settled
+        else mapped_reason(item.column, item.values, top.field, rule, top.match, unit, close, rival)
+    )
     return ColumnMapping(
         column=item.column.name,
         field=top.field,
         confidence=probability,
         status=status,
         unit=unit.unit if unit else None,
-        reason=mapped_reason(item.column, item.values, top.field, rule, top.match, unit, close, rival),
+        reason=f"{reason} {item.said.reason}".strip(),
         alternatives=[field for field in others if field != top.field][:3],
     )
 
