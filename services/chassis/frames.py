@@ -2,8 +2,11 @@
 
 import asyncio
 import io
+import re
 import tempfile
+from collections import deque
 from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
@@ -19,8 +22,12 @@ from services.chassis.work import Job
 
 PARQUET = "application/vnd.apache.parquet"
 PIECE_ROWS = 10_000
-# No text has this control character but by accident, so that the quotes of JSON need no doubling.
-QUOTE = "\x01"
+# Enough that the server has work while this process is busy with something else.
+PIECES_AHEAD = 3
+# What polars writes between backslashes: a text that has a backslash, a tab or the end of a line in it, or is empty.
+_QUOTED = re.compile(rb"\\((?:[^\\]|\\\\)*)\\")
+_SPECIAL = re.compile(rb"\\\\|[\t\n\r]")
+_ESCAPES = {b"\\\\": rb"\\", b"\t": rb"\t", b"\n": rb"\n", b"\r": rb"\r"}
 
 
 async def store_frame(job: Job, tenant: Tenant, kind: str, frame: pl.DataFrame) -> BlobRef:
@@ -71,7 +78,7 @@ async def insert_frames(
                 )
                 statement = _insert(table, staging, names, fixed or {}, replace)
             await connection.driver_connection.copy_to_table(
-                staging, source=rows, columns=names, format="csv", header=True, quote=QUOTE
+                staging, source=io.BytesIO(rows), columns=names, format="text"
             )
             await session.execute(statement)
             await session.execute(text(f"truncate {staging}"))
@@ -103,23 +110,34 @@ def _insert(table: Table, staging: str, names: Sequence[str], fixed: Mapping[str
     return statement.on_conflict_do_update(index_elements=table.primary_key, set_=rest)
 
 
-async def _prepared(frames: Iterator[pl.DataFrame]) -> AsyncGenerator[tuple[list[str], io.BytesIO], None]:
-    """Column names and CSV of each frame, made ready one frame ahead."""
+async def _prepared(frames: Iterator[pl.DataFrame]) -> AsyncGenerator[tuple[list[str], bytes], None]:
+    """Column names and rows of each frame, made ready some frames ahead."""
 
-    def prepare() -> tuple[list[str], io.BytesIO] | None:
+    def prepare() -> tuple[list[str], bytes] | None:
         frame = next(frames, None)
-        if frame is None:
-            return None
-        # Quoted text is text, also when it is empty; nothing at all is null.
-        rows = io.BytesIO()
-        frame.write_csv(rows, quote_style="non_numeric", quote_char=QUOTE)
-        rows.seek(0)
-        return frame.columns, rows
+        return None if frame is None else (frame.columns, copy_text(frame))
 
-    upcoming = asyncio.create_task(asyncio.to_thread(prepare))
+    # One thread of its own: an iterator is asked by one at a time.
+    thread = ThreadPoolExecutor(1, thread_name_prefix="frames")
+    loop = asyncio.get_running_loop()
     try:
-        while (piece := await upcoming) is not None:
-            upcoming = asyncio.create_task(asyncio.to_thread(prepare))
+        ahead = deque(loop.run_in_executor(thread, prepare) for _ in range(PIECES_AHEAD))
+        while (piece := await ahead.popleft()) is not None:
+            ahead.append(loop.run_in_executor(thread, prepare))
             yield piece
     finally:
-        upcoming.cancel()
+        thread.shutdown(wait=False, cancel_futures=True)
+
+
+def copy_text(frame: pl.DataFrame) -> bytes:
+    """The rows in the text format of Postgres's COPY, which it reads a fifth faster than CSV."""
+    rows = io.BytesIO()
+    # A carriage return in a text is quoted, so a bare one is a null.
+    frame.write_csv(
+        rows, include_header=False, separator="\t", quote_style="necessary", quote_char="\\", null_value="\r"
+    )
+    return _QUOTED.sub(_escaped, rows.getvalue()).replace(b"\r", rb"\N")
+
+
+def _escaped(quoted: re.Match[bytes]) -> bytes:
+    return _SPECIAL.sub(lambda special: _ESCAPES[special[0]], quoted[1])
