@@ -6,13 +6,25 @@ _CANONICAL = {field.id: COLUMN_TYPES.get(field.type, "String") for field in CATA
 
 # Rows of an imported table: these, then every column of the file as a string.
 ROW_NUMBER = "_row"
+# Perhaps also the places of rows of other sheets that were joined to the row, written as in `source_rows`.
+JOINED_ROWS = "_joined"
 
 # One row an asset (server, VM, host, database, device) after cleansing and merging.
 ASSETS = {
     "asset_uid": "String",  # UUID, the same whenever the same file is imported again
     "name": "String",  # what people call it: the short host name in lower case, else the VM name, else the asset id
-    "source_rows": "String",  # "<file name>[/<sheet>]:<row>" of every merged row, joined by "; "
+    "source_rows": "String",  # "<file name>[/<sheet>]:<row>" of every merged or joined row, joined by "; "
     **_CANONICAL,
+}
+
+# One row a pair of assets that might be one machine, for a person to decide.
+DUPLICATES = {
+    "asset_uid": "String",
+    "other_uid": "String",
+    "name": "String",
+    "other_name": "String",
+    "probability": "Float64",  # that they are one machine
+    "evidence": "String",  # what agrees and what differs
 }
 
 # One row an application from an application list, before assets are attached to it.

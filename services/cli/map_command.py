@@ -13,7 +13,14 @@ if TYPE_CHECKING:
     from contracts.discovery import TableMapping
 
 MappedFile = Annotated[
-    Path, typer.Argument(help="A CSV, TSV or Excel file.", exists=True, dir_okay=False, readable=True, metavar="FILE")
+    Path,
+    typer.Argument(
+        help="CSV, Excel, JSON, NDJSON or Parquet, or a ZIP or gzip archive.",
+        exists=True,
+        dir_okay=False,
+        readable=True,
+        metavar="FILE",
+    ),
 ]
 
 
@@ -63,7 +70,7 @@ def propose_mappings(path: Path) -> "list[TableMapping]":
         profiled = TableProfile(
             table_id=uuid7(),
             import_id=uuid7(),
-            file_name=path.name,
+            file_name=table.file_name,
             sheet=table.sheet,
             kind=table_kind(columns),
             header_row=table.header_row,

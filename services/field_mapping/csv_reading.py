@@ -15,10 +15,19 @@ import polars as pl
 
 from contracts.claim_checks import ROW_NUMBER
 from contracts.envelope import Problem
-from services.field_mapping.csv_repair import cell_too_long, rewrite, too_many_columns
+from services.field_mapping.csv_repair import rewrite
 from services.field_mapping.file_format import HEAD_BYTES
 from services.field_mapping.header import Header, find_header
-from services.field_mapping.read_table import ReadLimits, ReadTable, at_most, reject
+from services.field_mapping.read_table import (
+    ReadLimits,
+    ReadTable,
+    at_most,
+    cell_too_long,
+    refuse_many_cells,
+    refuse_many_rows,
+    reject,
+    too_many_columns,
+)
 from services.field_mapping.table_cleaning import clean_table, titles_above
 from services.field_mapping.text_encoding import CHUNK_BYTES, to_utf8
 
@@ -54,14 +63,9 @@ def read_csv(path: Path, file_name: str, limits: ReadLimits) -> ReadTable:
         raw, problems = _read_records(text, layout, Path(folder), file_name, limits)
     header_row = layout.header.index + 1
     if raw.height > limits.max_rows:
-        reject(
-            "too_many_rows",
-            file_name,
-            f"The file has more than the {limits.max_rows:,} rows that can be read. Split it and upload the parts.",
-            row=header_row + limits.max_rows + 1,
-        )
+        refuse_many_rows(file_name, limits, header_row + limits.max_rows + 1)
     first = pl.int_range(header_row + 1, header_row + 1 + raw.height, dtype=pl.Int64).alias(ROW_NUMBER)
-    frame, dropped = clean_table(raw.select(first, pl.all()), layout.header.cells, file_name)
+    frame, dropped, left_out = clean_table(raw.select(first, pl.all()), layout.header.cells, file_name)
     _refuse_long_cells(frame, file_name, limits)
     if frame.is_empty():
         reject(
@@ -71,7 +75,7 @@ def read_csv(path: Path, file_name: str, limits: ReadLimits) -> ReadTable:
             row=header_row,
         )
     problems = [*titles_above(layout.above, header_row, file_name), *problems, *dropped]
-    return ReadTable(None, header_row, frame, at_most(problems, file_name))
+    return ReadTable(file_name, None, header_row, frame, at_most(problems, file_name), left_out)
 
 
 def _refuse_wide_start(path: Path, file_name: str, limits: ReadLimits) -> None:
@@ -151,13 +155,17 @@ def _read_records(
     width = len(layout.header.cells)
     lines = _plain_lines(text, layout.delimiter, file_name)
     if lines is not None:
+        refuse_many_cells(min(lines, limits.max_rows), width, file_name, limits)
         # polars stops at a number of rows on one core only, and no more rows than lines need no stop.
         most = limits.max_rows + 1 if lines > limits.max_rows else None
         # More cells than columns somewhere raise: only the tolerant way keeps them all.
         with contextlib.suppress(pl.exceptions.ComputeError, pl.exceptions.SchemaError):
             return _scan(text, layout.delimiter, width, most, layout.lines), []
     repaired = folder / "repaired.csv"
-    widest, problems = rewrite(text, repaired, layout.delimiter, layout.header.index + 1, width, file_name, limits)
+    widest, rows, problems = rewrite(
+        text, repaired, layout.delimiter, layout.header.index + 1, width, file_name, limits
+    )
+    refuse_many_cells(rows, widest, file_name, limits)
     return _scan(repaired, ",", widest, limits.max_rows + 1, skip_lines=0), problems
 
 
@@ -179,7 +187,8 @@ def _scan(text: Path, delimiter: str, width: int, most: int | None, skip_lines: 
 
 
 def _plain_lines(text: Path, delimiter: str, file_name: str) -> int | None:
-    """The number of lines, or None where a quote stands where it does not belong or a carriage return alone."""
+    """The number of lines, or None where a quote or a zero character stands that does not belong there, or a carriage
+    return alone."""
     border = bytes.maketrans(delimiter.encode() + b"\r", b"\n\n")
     lines, opening, closing, plain = 0, 0, 0, True
     with text.open("rb") as file:
@@ -187,6 +196,8 @@ def _plain_lines(text: Path, delimiter: str, file_name: str) -> int | None:
         while chunk := file.read(CHUNK_BYTES) + file.readline(_MAX_LINE_BYTES):
             ends = chunk.count(b"\n")
             lines += ends
+            if b"\0" in chunk:
+                plain = False
             if b"\r" in chunk:
                 plain = plain and not _LONE_RETURN.search(chunk)
             elif not ends and len(chunk) > _MAX_LINE_BYTES:

@@ -4,30 +4,32 @@ import csv
 import itertools
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NoReturn
 
 from contracts.envelope import Problem
-from services.field_mapping.read_table import ReadLimits, reject
+from services.field_mapping.read_table import MAX_PROBLEMS, ReadLimits, cell_too_long, reject, too_many_columns
 
+_SEPARATORS = frozenset("\x1c\x1d\x1e\x1f")
 _END = "\x00end of file\x00"
 
 
 def rewrite(
     text: Path, target: Path, delimiter: str, skip_records: int, width: int, file_name: str, limits: ReadLimits
-) -> tuple[int, list[Problem]]:
+) -> tuple[int, int, list[Problem]]:
     """Write the records after the first `skip_records` to `target`, comma separated, one record a row.
 
-    Answers the cells of the widest record (at least `width`) and a problem for each record with more than `width`.
-    Raises `FileRejected` with `too_many_columns`, `too_many_rows`, `cell_too_long` or `unclosed_quote`.
+    Answers the cells of the widest record (at least `width`), the number of records, and a problem for each record
+    with more than `width` cells. Raises `FileRejected` with `too_many_columns`, `cell_too_long` or `unclosed_quote`.
     """
     problems: list[Problem] = []
-    widest, row, closed = width, skip_records, False
+    widest, row, surplus, closed = width, skip_records, 0, False
     with (
         text.open(encoding="utf-8-sig", newline="") as source,
         target.open("w", encoding="utf-8", newline="") as output,
     ):
         write = csv.writer(output).writerow
-        reader = csv.reader(itertools.chain(source, [_END]), delimiter=delimiter)
+        # No database takes the zero character, so it becomes a sign that shows it.
+        lines = (line.replace("\0", "\ufffd") for line in source)
+        reader = csv.reader(itertools.chain(lines, [_END]), delimiter=delimiter)
         for record in _numbered_errors(itertools.islice(reader, skip_records, None), skip_records, file_name, limits):
             closed = record == [_END]
             if closed:
@@ -39,7 +41,9 @@ def rewrite(
                     too_many_columns(len(record), file_name, limits, row)
                 if len(record) > width:
                     widest = max(widest, len(record))
-                    problems.append(_surplus(record, width, row, file_name))
+                    surplus += 1
+                    if surplus < MAX_PROBLEMS:
+                        problems.append(_surplus(record, width, row, file_name))
             write(record)
     if not closed:
         reject(
@@ -49,7 +53,10 @@ def rewrite(
             "one cell. Close or remove the quote and upload the file again.",
             row=row,
         )
-    return widest, problems
+    if surplus > len(problems):
+        more = f"{surplus - len(problems):,} more rows have more cells than the header; they are not listed one by one."
+        problems.append(Problem(code="surplus_cells", detail=more, file_name=file_name))
+    return widest, row - skip_records, problems
 
 
 def _numbered_errors(records: Iterator[list[str]], row: int, file_name: str, limits: ReadLimits) -> Iterator[list[str]]:
@@ -64,8 +71,13 @@ def _numbered_errors(records: Iterator[list[str]], row: int, file_name: str, lim
 
 
 def _drop_empty_surplus(record: list[str], width: int) -> None:
-    while len(record) > width and not record[-1].strip():
+    while len(record) > width and _is_empty(record[-1]):
         record.pop()
+
+
+def _is_empty(cell: str) -> bool:
+    # Python takes these four for blanks, Unicode and polars do not.
+    return not cell.strip() and _SEPARATORS.isdisjoint(cell)
 
 
 def _surplus(record: list[str], width: int, row: int, file_name: str) -> Problem:
@@ -75,26 +87,3 @@ def _surplus(record: list[str], width: int, row: int, file_name: str) -> Problem
         f"column {width + 1}{f' to {len(record)}' if surplus > 1 else ''}. If a cell holds the delimiter, quote it."
     )
     return Problem(code="surplus_cells", detail=detail, file_name=file_name, row=row, column=f"column {width + 1}")
-
-
-def too_many_columns(columns: int, file_name: str, limits: ReadLimits, row: int) -> NoReturn:
-    """Refuse a row wider than the limit."""
-    reject(
-        "too_many_columns",
-        file_name,
-        f"Row {row:,} has {columns:,} columns or more; at most {limits.max_columns:,} can be read. Check that rows and "
-        "columns are not swapped, and export only the columns that describe the assets.",
-        row=row,
-    )
-
-
-def cell_too_long(row: int, file_name: str, limits: ReadLimits, column: str | None = None) -> NoReturn:
-    """Refuse a cell longer than the limit."""
-    reject(
-        "cell_too_long",
-        file_name,
-        f'A cell in row {row:,} has more than {limits.max_cell_chars:,} characters. Often this is a quote (") that is '
-        "opened and never closed: close or remove it, or shorten the cell, and upload the file again.",
-        row=row,
-        column=column,
-    )

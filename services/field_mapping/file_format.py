@@ -7,10 +7,11 @@ from typing import Literal, NoReturn
 
 from services.field_mapping.read_table import reject
 
-Kind = Literal["text", "xlsx", "xls"]
+Kind = Literal["text", "json", "ndjson", "xlsx", "xls", "parquet", "zip", "gzip"]
 HEAD_BYTES = 256 * 1024
 TEXT_BOMS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 
+_KINDS: dict[bytes, Kind] = {b"\x1f\x8b": "gzip", b"PAR1": "parquet"}
 # First bytes from the formats' own specifications; the registry is kept at IANA and in the `file` tool's magic data.
 _SIGNATURES = (
     (b"%PDF-", "a PDF document"),
@@ -19,14 +20,13 @@ _SIGNATURES = (
     (b"GIF8", "a GIF image"),
     (b"\x7fELF", "an ELF program"),
     (b"MZ", "a Windows program"),
-    (b"\x1f\x8b", "a gzip archive"),
     (b"BZh", "a bzip2 archive"),
     (b"\xfd7zXZ\x00", "an xz archive"),
     (b"\x28\xb5\x2f\xfd", "a Zstandard archive"),
     (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive"),
     (b"Rar!\x1a\x07", "a RAR archive"),
     (b"SQLite format 3\x00", "an SQLite database"),
-    (b"PAR1", "a Parquet file"),
+    (b"PARE", "an encrypted Parquet file"),
     (b"{\\rtf", "an RTF document"),
 )
 _TEXT_FORMATS = (
@@ -35,8 +35,11 @@ _TEXT_FORMATS = (
         "an HTML page",
     ),
     (re.compile(rb"(?i)\s*<\?xml"), "an XML document"),
-    (re.compile(rb'\s*(\{\s*"|\[\s*[\[{]|\{\s*\})'), "a JSON document"),
+    (re.compile(rb"\s*\[\s*\["), "a JSON list of lists"),
 )
+_JSON = re.compile(rb'\s*(\{\s*"|\[\s*\{|\{\s*\}|\[\s*\]\s*$)')
+# A line that is an object, and the beginning of another one below it.
+_NDJSON = re.compile(rb"\s*\{[^\r\n]*\}[ \t]*\r?\n\s*\{")
 _ZIP_FORMATS = (
     ("xl/workbook.bin", "an Excel binary workbook (.xlsb)"),
     ("word/document.xml", "a Word document"),
@@ -44,32 +47,46 @@ _ZIP_FORMATS = (
     ("META-INF/manifest.xml", "an OpenDocument file"),
     ("META-INF/MANIFEST.MF", "a Java archive"),
 )
-_ADVICE = "Upload the table itself as CSV, TSV or an Excel workbook (.xlsx)."
+_ADVICE = "Upload the table itself as CSV, Excel workbook (.xlsx), JSON or Parquet, or a ZIP archive of these."
+_TAR_MAGIC = slice(257, 262)
 _UNPRINTABLE = bytes(b for b in range(32) if b not in b"\t\n\v\f\r\x1a\x1b\x1c\x1d\x1e\x1f")
 
 
 def detect_kind(path: Path, head: bytes, file_name: str) -> Kind:
     """The kind of table file whose first bytes are `head`.
 
-    Raises `FileRejected` with `empty_file`, `not_a_table`, `encrypted_workbook` or `broken_workbook`.
+    Raises `FileRejected` with `empty_file`, `not_a_table`, `encrypted_workbook`, `broken_workbook` or
+    `broken_archive`.
     """
     if not head.strip(b" \t\r\n\x00\xef\xbb\xbf\xff\xfe\x1a") and path.stat().st_size <= HEAD_BYTES:
         reject("empty_file", file_name, "The file is empty. Export it again and upload the new file.")
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
-        return _zip_kind(path, file_name)
+        return _zip_kind(path, head, file_name)
     if head.startswith(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"):
         return _compound_kind(path, file_name)
+    for signature, kind in _KINDS.items():
+        if head.startswith(signature):
+            return kind
     for signature, name in _SIGNATURES:
         if head.startswith(signature):
             _not_a_table(name, file_name)
-    if head.startswith(TEXT_BOMS) or zero_parity(head) is not None:
-        return "text"
+    if head[_TAR_MAGIC] == b"ustar":
+        _not_a_table("a tar archive", file_name)
+    return _text_kind(head, file_name)
+
+
+def _text_kind(head: bytes, file_name: str) -> Kind:
+    marked = head.startswith(TEXT_BOMS) or zero_parity(head) is not None
+    # Without the mark and the zero bytes of UTF-16, what tells formats apart reads like any other text.
+    plain = head.lstrip(b"\xef\xbb\xbf\xff\xfe").replace(b"\0", b"") if marked else head
     for pattern, name in _TEXT_FORMATS:
-        if pattern.match(head):
+        if pattern.match(plain):
             _not_a_table(name, file_name)
+    if _JSON.match(plain):
+        return "ndjson" if _NDJSON.match(plain) else "json"
     control = len(head) - len(head.translate(None, _UNPRINTABLE))
     # A few control bytes are dirt in a text; one byte in twenty is a binary format.
-    if control > 4 and control * 20 > len(head):
+    if not marked and control > 4 and control * 20 > len(head):
         _not_a_table("binary data of an unknown format", file_name)
     return "text"
 
@@ -83,27 +100,26 @@ def zero_parity(head: bytes) -> int | None:
     return 0 if even > odd else 1
 
 
-def _zip_kind(path: Path, file_name: str) -> Kind:
+def _zip_kind(path: Path, head: bytes, file_name: str) -> Kind:
     try:
         with zipfile.ZipFile(path) as package:
             entries = package.infolist()
     except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError) as error:
         reject(
-            "broken_workbook",
+            "broken_workbook" if b"[Content_Types].xml" in head else "broken_archive",
             file_name,
-            f"The file begins like a workbook (or another ZIP file), but it is damaged or incomplete ({error}). "
-            "Upload it again; if that fails, open it in Excel, repair and save it.",
+            f"The file begins like a workbook or a ZIP archive, but it is damaged or incomplete ({error}). "
+            "Upload it again; if that fails, open it, repair it and save it.",
         )
     names = {entry.filename for entry in entries}
-    if any(entry.flag_bits & 1 for entry in entries):
-        _encrypted(file_name)
     if "xl/workbook.xml" in names:
+        if any(entry.flag_bits & 1 for entry in entries):
+            _encrypted(file_name)
         return "xlsx"
     for name, format_name in _ZIP_FORMATS:
         if name in names:
             _not_a_table(format_name, file_name)
-    listed = ", ".join(sorted(names)[:3]) or "nothing"
-    return _not_a_table(f"a ZIP archive without a workbook in it (it holds {listed})", file_name)
+    return "zip"
 
 
 def _compound_kind(path: Path, file_name: str) -> Kind:

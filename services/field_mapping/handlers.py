@@ -77,7 +77,7 @@ async def _profiled(job: Job, tenant: Tenant, file: ImportFile, position: int, r
     return TableProfile(
         table_id=uuid5(file.import_id, f"{position}"),
         import_id=file.import_id,
-        file_name=file.file_name,
+        file_name=read.file_name,
         sheet=read.sheet,
         kind=table_kind(columns),
         header_row=read.header_row,

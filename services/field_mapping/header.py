@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from contracts.claim_checks import ROW_NUMBER
+from contracts.claim_checks import JOINED_ROWS, ROW_NUMBER
 
 Row = Sequence[str]
 
@@ -81,8 +81,8 @@ def _is_naming(row: Row) -> bool:
 
 def column_names(cells: Row) -> list[str]:
     """A unique name for each column: as in the file, 'column 7' for an empty one, ' (2)' after a repeated one."""
-    taken = {ROW_NUMBER} | {cell for cell in cells if cell}
-    seen: set[str] = {ROW_NUMBER}
+    taken = {ROW_NUMBER, JOINED_ROWS} | {cell for cell in cells if cell}
+    seen: set[str] = {ROW_NUMBER, JOINED_ROWS}
     names = []
     for number, cell in enumerate(cells, start=1):
         name = cell or f"column {number}"

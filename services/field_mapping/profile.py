@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from contracts.claim_checks import ROW_NUMBER
+from contracts.claim_checks import JOINED_ROWS, ROW_NUMBER
 from contracts.discovery import ColumnProfile
 
 _LOOKED_AT = 5_000
@@ -11,8 +11,8 @@ _SAMPLE_CHARS = 80
 
 
 def profile(frame: pl.DataFrame) -> list[ColumnProfile]:
-    """A profile of each column but `_row`, in order; `distinct` and samples come from up to 5,000 spread values."""
-    return [_profile_column(column) for column in frame.drop(ROW_NUMBER, strict=False).iter_columns()]
+    """A profile of each column of the file, in order; `distinct` and samples come from up to 5,000 spread values."""
+    return [_profile_column(column) for column in frame.drop(ROW_NUMBER, JOINED_ROWS, strict=False).iter_columns()]
 
 
 def _profile_column(column: pl.Series) -> ColumnProfile:

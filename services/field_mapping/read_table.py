@@ -21,6 +21,13 @@ class ReadLimits:
     max_cell_chars: int = 131_072
     # A worksheet is held as a dense grid of about 32 bytes a cell, so one stray cell far out costs gigabytes.
     max_sheet_cells: int = 20_000_000
+    # An empty cell of a table still costs 16 bytes, so few short rows under a wide header cost gigabytes, too.
+    max_table_cells: int = 250_000_000
+    max_entries: int = 500
+    # How many archives may stand inside each other: a gzip file of a ZIP archive of ZIP archives.
+    max_nesting: int = 3
+    # How deep objects may stand inside each other in JSON.
+    max_depth: int = 50
 
 
 @dataclass(frozen=True)
@@ -28,13 +35,18 @@ class ReadTable:
     """One table of a file.
 
     `frame` has `_row` (Int64, the row in the file, from 1) and then every column of the file as a string, stripped of
-    outer blanks, null where a cell is empty. `header_row` is the row of the header in the file, from 1.
+    outer blanks, null where a cell is empty; perhaps `_joined`, the places of rows of other sheets that were joined to
+    each row. `file_name` is "archive.zip/entry.csv" for an entry of an archive. `sheet` is a worksheet, or the path of
+    a list in a JSON document. `header_row` is the row of the header in the file, from 1, or 0 where names are not in a
+    row. `left_out` counts the filled rows below the header that are not in `frame`; `problems` says why.
     """
 
+    file_name: str
     sheet: str | None
     header_row: int
     frame: pl.DataFrame
     problems: list[Problem]
+    left_out: int = 0
 
 
 class FileRejected(Exception):
@@ -61,3 +73,47 @@ def at_most(problems: list[Problem], file_name: str) -> list[Problem]:
         file_name=file_name,
     )
     return [*problems[: MAX_PROBLEMS - 1], more]
+
+
+def refuse_many_cells(rows: int, columns: int, file_name: str, limits: ReadLimits) -> None:
+    """Refuse a table that would not fit into memory, before it is made."""
+    if rows * columns > limits.max_table_cells:
+        reject(
+            "table_too_large",
+            file_name,
+            f"The table has {rows:,} rows and {columns:,} columns; at most {limits.max_table_cells:,} cells can be "
+            "read. Export fewer columns, or split the file and upload the parts.",
+        )
+
+
+def refuse_many_rows(file_name: str, limits: ReadLimits, row: int | None) -> NoReturn:
+    """Refuse a table whose row `row` is one more than the limit, or tables that have too many together."""
+    reject(
+        "too_many_rows",
+        file_name,
+        f"The file has more than the {limits.max_rows:,} rows that can be read. Split it and upload the parts.",
+        row=row,
+    )
+
+
+def too_many_columns(columns: int, file_name: str, limits: ReadLimits, row: int | None) -> NoReturn:
+    """Refuse a row wider than the limit."""
+    reject(
+        "too_many_columns",
+        file_name,
+        f"{f'Row {row:,}' if row else 'The table'} has {columns:,} columns or more; at most {limits.max_columns:,} can "
+        "be read. Check that rows and columns are not swapped, and export only the columns that describe the assets.",
+        row=row,
+    )
+
+
+def cell_too_long(row: int, file_name: str, limits: ReadLimits, column: str | None = None) -> NoReturn:
+    """Refuse a cell longer than the limit."""
+    reject(
+        "cell_too_long",
+        file_name,
+        f'A cell in row {row:,} has more than {limits.max_cell_chars:,} characters. Often this is a quote (") that is '
+        "opened and never closed: close or remove it, or shorten the cell, and upload the file again.",
+        row=row,
+        column=column,
+    )

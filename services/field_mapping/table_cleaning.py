@@ -8,6 +8,7 @@ import polars as pl
 from contracts.claim_checks import ROW_NUMBER
 from contracts.envelope import Problem
 from services.field_mapping.header import Row, column_names
+from services.field_mapping.read_table import MAX_PROBLEMS
 
 _FOOTER_ROWS = 10
 _TOTAL = re.compile(
@@ -31,22 +32,33 @@ def titles_above(rows: Sequence[Row], header_row: int, file_name: str) -> list[P
     return [Problem(code="rows_above_header", detail=detail, file_name=file_name, row=1)]
 
 
-def clean_table(raw: pl.DataFrame, header: list[str], file_name: str) -> tuple[pl.DataFrame, list[Problem]]:
-    """The named rows of a table, and what was dropped from it.
+def clean_table(raw: pl.DataFrame, header: list[str], file_name: str) -> tuple[pl.DataFrame, list[Problem], int]:
+    """The named rows of a table, and which filled rows were dropped from it, and how many.
 
     `raw` has `_row` and then one string column for each cell of `header` (and perhaps surplus ones), in order; their
     names are replaced. Outer blanks are stripped and empty cells become null.
     """
-    cells = raw.drop(ROW_NUMBER)
-    header = header + [""] * (cells.width - len(header))
-    cells.columns = column_names(header)
-    frame = raw.select(ROW_NUMBER).hstack(cells.with_columns(pl.all().str.strip_chars().replace("", None)))
-    frame = frame.filter(~pl.all_horizontal(pl.exclude(ROW_NUMBER).is_null()))
-    nameless = [name for name, cell in zip(cells.columns, header, strict=True) if not cell]
+    header = header + [""] * (raw.width - 1 - len(header))
+    names = column_names(header)
+    raw.columns = [ROW_NUMBER, *names]
+    frame = filled_rows(raw)
+    nameless = [name for name, cell in zip(names, header, strict=True) if not cell]
     frame = frame.drop([name for name in nameless if frame[name].null_count() == frame.height])
-    frame, repeated = _without_repeated_headers(frame, dict(zip(cells.columns, header, strict=True)), file_name)
-    frame, footers = _without_footers(frame, file_name)
-    return frame, repeated + footers
+    filled = frame.height
+    frame, repeated = _without_repeated_headers(frame, dict(zip(names, header, strict=True)), file_name)
+    cleaned, footers = _without_footers(frame, file_name)
+    return cleaned, repeated + footers, filled - cleaned.height
+
+
+def without_zero_characters(frame: pl.DataFrame) -> pl.DataFrame:
+    """The same texts with a visible sign in place of each zero character, which no database takes."""
+    return frame.with_columns(pl.col(pl.String).str.replace_all("\0", "\ufffd", literal=True))
+
+
+def filled_rows(raw: pl.DataFrame) -> pl.DataFrame:
+    """The rows with a value beside `_row`; outer blanks are stripped and empty cells are null."""
+    frame = raw.select(ROW_NUMBER, pl.exclude(ROW_NUMBER).str.strip_chars().replace("", None))
+    return frame.filter(~pl.all_horizontal(pl.exclude(ROW_NUMBER).is_null()))
 
 
 def _without_repeated_headers(
@@ -67,8 +79,11 @@ def _without_repeated_headers(
             file_name=file_name,
             row=row,
         )
-        for row in rows
+        for row in rows[:MAX_PROBLEMS]
     ]
+    if len(rows) > MAX_PROBLEMS:
+        more = f"Row {problems[-1].row:,} and {len(rows) - MAX_PROBLEMS:,} more repeat the header and were left out."
+        problems[-1] = problems[-1].model_copy(update={"detail": more})
     return frame.filter(~pl.col(ROW_NUMBER).is_in(rows)), problems
 
 

@@ -16,13 +16,11 @@ from typing import NoReturn
 from xml.etree import ElementTree
 
 from services.field_mapping.read_table import ReadLimits, reject
+from services.field_mapping.unpacking import MOST_SHRINKAGE, SMALL_BYTES
 
 _CHUNK_BYTES = 1 << 20
 # A row of a sheet is never that long; what is gets looked at in pieces.
 _LONGEST_ROW_BYTES = 64 * 1024**2
-# Sheets of real exports shrink 5 to 60 times; DEFLATE cannot do better than 1,032.
-_MOST_SHRINKAGE = 200
-_SMALL_BYTES = 64 * 1024**2
 _LARGEST_INDEX_BYTES = 16 * 1024**2
 _RELATIONSHIP_ID = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
 _STRICT_RELATIONSHIP_ID = "{http://purl.oclc.org/ooxml/officeDocument/relationships}id"
@@ -103,7 +101,7 @@ def _too_large(file_name: str, limits: ReadLimits) -> NoReturn:
 def _check_size(package: zipfile.ZipFile, path: Path, file_name: str, limits: ReadLimits) -> None:
     """Judge by the sizes that the package declares; what it really unpacks to is counted while reading."""
     unpacked = sum(entry.file_size for entry in package.infolist())
-    tight = unpacked > _SMALL_BYTES and unpacked > path.stat().st_size * _MOST_SHRINKAGE
+    tight = unpacked > SMALL_BYTES and unpacked > path.stat().st_size * MOST_SHRINKAGE
     if unpacked > limits.max_unpacked_bytes or tight:
         _too_large(file_name, limits)
 

@@ -1,8 +1,6 @@
 """Excel workbooks as tables: every visible sheet that holds one."""
 
-from dataclasses import replace
 from pathlib import Path
-from typing import NoReturn
 
 import fastexcel
 import polars as pl
@@ -10,8 +8,9 @@ import polars as pl
 from contracts.claim_checks import ROW_NUMBER
 from contracts.envelope import Problem
 from services.field_mapping.header import find_header
-from services.field_mapping.read_table import FileRejected, ReadLimits, ReadTable, at_most, reject
-from services.field_mapping.table_cleaning import clean_table, titles_above
+from services.field_mapping.read_table import ReadLimits, ReadTable, at_most, reject
+from services.field_mapping.table_cleaning import clean_table, titles_above, without_zero_characters
+from services.field_mapping.tables_of_file import beside_tables
 from services.field_mapping.workbook_check import SheetContent, broken_workbook, check_workbook
 
 _HEAD_ROWS = 200
@@ -47,9 +46,15 @@ def read_workbook(path: Path, file_name: str, kind: str, limits: ReadLimits) -> 
         if type(error).__name__ != "PanicException":
             raise
         broken_workbook(file_name, error)
-    if not tables:
-        _reject_all(refused, file_name)
-    return _with_unread_sheets(tables, refused, file_name)
+    if not tables and not refused:
+        reject(
+            "empty_file",
+            file_name,
+            "No visible sheet of the workbook has a value in it. Upload the one with the table.",
+        )
+    # An empty sheet below a header is nothing to speak of beside sheets with rows.
+    told = [problem for problem in refused if problem.code == "no_header"] if tables else refused
+    return beside_tables(tables, told, file_name)
 
 
 def _read_sheet(
@@ -61,7 +66,7 @@ def _read_sheet(
     if loaded.visible != "visible" or loaded.width == 0 or loaded.height == 0:
         return None
     first_column = loaded.available_columns()[0].absolute_index
-    raw = loaded.to_polars()
+    raw = without_zero_characters(loaded.to_polars())
     raw = _with_errors(raw, content, first_column)
     first_rows = [["" if cell is None else cell for cell in row] for row in raw.head(_HEAD_ROWS).rows()]
     header = find_header(first_rows)
@@ -76,14 +81,14 @@ def _read_sheet(
     body = _readable_dates(raw.slice(header_row))
     numbers = pl.int_range(header_row + 1, header_row + 1 + body.height, dtype=pl.Int64)
     body = body.select(numbers.alias(ROW_NUMBER), pl.all())
-    frame, problems = clean_table(body, header.cells, file_name)
+    frame, problems, left_out = clean_table(body, header.cells, file_name)
     if frame.is_empty():
         detail = (
             f"Sheet '{sheet}' has a header in row {header_row} but no rows below it. Export it again with its rows."
         )
         return Problem(code="no_rows", detail=detail, file_name=file_name, row=header_row)
     problems = titles_above(first_rows[: header.index], header_row, file_name) + problems
-    return ReadTable(sheet, header_row, frame, at_most(problems, file_name))
+    return ReadTable(file_name, sheet, header_row, frame, at_most(problems, file_name), left_out)
 
 
 def _with_errors(raw: pl.DataFrame, content: SheetContent, first_column: int) -> pl.DataFrame:
@@ -105,28 +110,3 @@ def _readable_dates(body: pl.DataFrame) -> pl.DataFrame:
                 column = column.str.replace(r"^(\d{4}-\d\d-\d\d) 00:00:00$", "$1")
         changed.append(column)
     return pl.DataFrame(changed)
-
-
-def _reject_all(refused: list[Problem], file_name: str) -> NoReturn:
-    """Say why no sheet holds a table: rows without a header tell more than a header without rows."""
-    for code in ("no_header", "no_rows"):
-        for problem in refused:
-            if problem.code == code:
-                raise FileRejected(problem)
-    reject(
-        "empty_file", file_name, "No visible sheet of the workbook has a value in it. Upload the one with the table."
-    )
-
-
-def _with_unread_sheets(tables: list[ReadTable], refused: list[Problem], file_name: str) -> list[ReadTable]:
-    """Beside real tables a sheet with one column is a note or a legend; the first table tells what was not read."""
-    wide = [table for table in tables if table.frame.width > 2]
-    notes = [
-        f"Sheet '{table.sheet}' has a single column and was taken for a note beside the tables."
-        for table in tables
-        if wide and table.frame.width <= 2
-    ]
-    notes += [problem.detail for problem in refused if problem.code == "no_header"]
-    unread = [Problem(code="sheet_not_read", detail=note, file_name=file_name) for note in notes]
-    first, *others = wide or tables
-    return [replace(first, problems=at_most([*unread, *first.problems], file_name)), *others]

@@ -1,0 +1,161 @@
+"""JSON documents and lines of JSON as tables, read record by record."""
+
+import codecs
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, BinaryIO, NoReturn
+
+import ijson
+
+from contracts.envelope import Problem
+from services.field_mapping.read_table import ReadLimits, ReadTable, reject, too_many_columns
+from services.field_mapping.record_rows import table_of_records
+from services.field_mapping.text_encoding import to_utf8
+
+_MAX_LINE_BYTES = 64 * 1024**2
+_EXAMPLES = 5
+
+
+@dataclass
+class _Contents:
+    """What a JSON document holds: paths of its lists of objects, and of the single values beside them."""
+
+    is_list: bool = False
+    lists: dict[str, None] = field(default_factory=dict)
+    values: dict[str, None] = field(default_factory=dict)
+
+
+def read_json(path: Path, file_name: str, limits: ReadLimits) -> list[ReadTable]:
+    """A table for each list of objects, however deep it lies; a document without one is a table of one row.
+
+    A record's `_row` is its place in the list, from 1. Raises `FileRejected` with `broken_json`, `not_a_table`,
+    `no_rows`, `unreadable_encoding`, or one of the codes of `table_of_records`.
+    """
+    with TemporaryDirectory(prefix="modernize-read-") as folder:
+        text = to_utf8(path, Path(folder), file_name)
+        contents = _look_into(text, file_name, limits)
+        if contents.is_list and not contents.lists:
+            _no_rows(file_name)
+        tables = []
+        for name in contents.lists or [""]:
+            prefix = (f"{name}.item" if name else "item") if contents.lists else ""
+            frame = table_of_records(_records(text, prefix, file_name), file_name, limits)
+            if not frame.is_empty():
+                tables.append(ReadTable(file_name, name or None, 0, frame, []))
+    if not tables:
+        _no_rows(file_name)
+    if contents.lists and contents.values:
+        tables[0].problems.append(_beside(contents, file_name))
+    return tables
+
+
+def read_json_lines(path: Path, file_name: str, limits: ReadLimits) -> list[ReadTable]:
+    """The table of a file with one object a line; `_row` is the line. Raises what `read_json` raises."""
+    with TemporaryDirectory(prefix="modernize-read-") as folder:
+        text = to_utf8(path, Path(folder), file_name)
+        frame = table_of_records(_lines(text, file_name), file_name, limits)
+    if frame.is_empty():
+        reject("no_rows", file_name, "The lines of JSON hold no values. Export the file again with its rows.")
+    return [ReadTable(file_name, None, 0, frame, [])]
+
+
+def _look_into(text: Path, file_name: str, limits: ReadLimits) -> _Contents:
+    """Where the records are. Nothing but the first sign is read of a document that is one list."""
+    contents = _Contents()
+    open_lists: list[bool] = []
+    records = None
+    with _opened(text) as file:
+        for prefix, event, _ in _damage_named(ijson.parse(file), file_name):
+            if records is not None:
+                if event == "end_array" and prefix == records:
+                    records = None
+                    open_lists.pop()
+                continue
+            if event == "start_map" and open_lists and open_lists[-1]:
+                records = prefix.removesuffix("item").removesuffix(".")
+                contents.lists[records] = None
+                if not records:
+                    return contents
+            elif event in ("start_map", "start_array"):
+                contents.is_list |= event == "start_array" and not open_lists
+                open_lists.append(event == "start_array")
+            elif event in ("end_map", "end_array"):
+                open_lists.pop()
+            elif event != "map_key":
+                contents.values[prefix.removesuffix(".item")] = None
+                if len(contents.values) > limits.max_columns:
+                    too_many_columns(len(contents.values), file_name, limits, row=None)
+    return contents
+
+
+def _records(text: Path, prefix: str, file_name: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    with _opened(text) as file:
+        for number, record in enumerate(_damage_named(ijson.items(file, prefix), file_name), start=1):
+            yield number, _checked(record, number, file_name)
+
+
+def _lines(text: Path, file_name: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    with _opened(text) as file:
+        number = 0
+        while line := file.readline(_MAX_LINE_BYTES):
+            number += 1
+            if not line.strip():
+                continue
+            try:
+                # Numbers stay as they are written.
+                record = json.loads(line, parse_int=str, parse_float=str, parse_constant=str)
+            except json.JSONDecodeError as error:
+                _broken(f"{error.msg} at character {error.pos + 1:,}", file_name, number)
+            except (ValueError, RecursionError) as error:
+                _broken(str(error), file_name, number)
+            yield number, _checked(record, number, file_name)
+
+
+def _opened(text: Path) -> BinaryIO:
+    file = text.open("rb")
+    if file.read(len(codecs.BOM_UTF8)) != codecs.BOM_UTF8:
+        file.seek(0)
+    return file
+
+
+def _damage_named(events: Iterable[Any], file_name: str) -> Iterator[Any]:
+    try:
+        yield from events
+    except (ijson.JSONError, ValueError, ArithmeticError) as error:
+        _broken(str(error), file_name)
+
+
+def _checked(record: object, number: int, file_name: str) -> dict[str, Any]:
+    if not isinstance(record, dict):
+        reject(
+            "not_a_table",
+            file_name,
+            f"Record {number:,} is not an object with named values, as the others are. Export records of one kind.",
+            row=number,
+        )
+    return record
+
+
+def _broken(error: str, file_name: str, row: int | None = None) -> NoReturn:
+    what = " ".join(error.split())[:200]
+    reject(
+        "broken_json",
+        file_name,
+        f"{f'Line {row:,}' if row else 'The document'} is not valid JSON ({what}). Perhaps the file was cut off: "
+        "export it again.",
+        row=row,
+    )
+
+
+def _no_rows(file_name: str) -> NoReturn:
+    reject("no_rows", file_name, "The JSON document holds no records with values. Export it again with its rows.")
+
+
+def _beside(contents: _Contents, file_name: str) -> Problem:
+    names = ", ".join(list(contents.values)[:_EXAMPLES])
+    more = f" and {len(contents.values) - _EXAMPLES:,} more" if len(contents.values) > _EXAMPLES else ""
+    detail = f"Values beside the lists of records are not part of a table: {names}{more}."
+    return Problem(code="values_beside_table", detail=detail, file_name=file_name)

@@ -1,0 +1,105 @@
+"""Records with named values, as JSON and Parquet have them, as rows of text: what is nested becomes dotted columns."""
+
+from collections.abc import Iterable, Mapping
+from itertools import islice
+
+import polars as pl
+
+from contracts.claim_checks import ROW_NUMBER
+from services.field_mapping.header import column_names
+from services.field_mapping.read_table import (
+    ReadLimits,
+    cell_too_long,
+    refuse_many_cells,
+    refuse_many_rows,
+    reject,
+    too_many_columns,
+)
+from services.field_mapping.table_cleaning import filled_rows
+
+_PIECE_ROWS = 20_000
+# Keeps a path of the file apart from our own column until all of them are known.
+_MARK = "."
+
+
+def table_of_records(
+    records: Iterable[tuple[int, Mapping[str, object]]], file_name: str, limits: ReadLimits
+) -> pl.DataFrame:
+    """The filled rows of numbered records, held as text in `_row` and a column for each path to a value.
+
+    `{"os": {"name": "RHEL"}, "ips": ["10.0.0.1", "10.0.0.2"]}` has the columns "os.name" and "ips", the latter with
+    "10.0.0.1; 10.0.0.2"; the same goes for a path through a list of objects. Raises `FileRejected` with
+    `too_many_rows`, `too_many_columns`, `table_too_large`, `cell_too_long` or `nested_too_deep`.
+    """
+    pieces: list[pl.DataFrame] = []
+    names: dict[str, None] = {}
+    rows, records = 0, iter(records)
+    while piece := list(islice(records, _PIECE_ROWS)):
+        rows += len(piece)
+        if rows > limits.max_rows:
+            refuse_many_rows(file_name, limits, piece[limits.max_rows - rows][0])
+        flat = [_flattened(number, record, file_name, limits) for number, record in piece]
+        for (number, _), cells in zip(piece, flat, strict=True):
+            names.update(dict.fromkeys(cells))
+            if len(names) > limits.max_columns:
+                too_many_columns(len(names), file_name, limits, number)
+        refuse_many_cells(rows, len(names), file_name, limits)
+        pieces.append(_frame([number for number, _ in piece], flat))
+    if not pieces:
+        return pl.DataFrame(schema={ROW_NUMBER: pl.Int64})
+    frame = filled_rows(pl.concat(pieces, how="diagonal"))
+    # An object that is null in some records looks like a value of its own there.
+    branches = {name[:at] for name in names for at, letter in enumerate(name) if letter == "."}
+    empty = [name for name in frame.columns if name.removeprefix(_MARK) in branches and not frame[name].count()]
+    frame = frame.drop(empty)
+    frame.columns = [ROW_NUMBER, *column_names([name.removeprefix(_MARK).strip() for name in frame.columns[1:]])]
+    refuse_long_cells(frame, file_name, limits)
+    return frame
+
+
+def _frame(numbers: list[int], rows: list[dict[str, str]]) -> pl.DataFrame:
+    names = dict.fromkeys(name for row in rows for name in row)
+    columns = [pl.Series(_MARK + name, [row.get(name) for row in rows], dtype=pl.String) for name in names]
+    return pl.DataFrame([pl.Series(ROW_NUMBER, numbers, dtype=pl.Int64), *columns])
+
+
+def _flattened(number: int, record: Mapping[str, object], file_name: str, limits: ReadLimits) -> dict[str, str]:
+    cells: dict[str, list[str]] = {}
+    # A list of its own instead of calls into each other: the file decides how deep it goes.
+    pending: list[tuple[str, object, int]] = [("", record, 0)]
+    while pending:
+        path, value, depth = pending.pop()
+        if value is None:
+            cells.setdefault(path, [])
+            continue
+        if depth > limits.max_depth:
+            reject(
+                "nested_too_deep",
+                file_name,
+                f"Record {number:,} has values more than {limits.max_depth} levels deep. Export flat records instead.",
+                row=number,
+                column=path[:100],
+            )
+        if isinstance(value, Mapping):
+            inner = [(f"{path}.{key}" if path else str(key), each, depth + 1) for key, each in value.items()]
+            pending.extend(reversed(inner))
+        elif isinstance(value, list):
+            pending.extend((path, each, depth + 1) for each in reversed(value))
+        else:
+            cells.setdefault(path, []).append(_written(value))
+    return {_written(path): texts[0] if len(texts) == 1 else "; ".join(texts) for path, texts in cells.items()}
+
+
+def _written(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    # JSON can spell halves of characters, which no text may have, and the zero character, which no database takes.
+    return str(value).encode(errors="replace").decode().replace("\0", "\ufffd")
+
+
+def refuse_long_cells(frame: pl.DataFrame, file_name: str, limits: ReadLimits) -> None:
+    """Refuse a table with a cell longer than the limit, naming its row and column."""
+    for column in frame.drop(ROW_NUMBER).iter_columns():
+        long = (column.str.len_chars() > limits.max_cell_chars).arg_true()
+        if not long.is_empty():
+            cell_too_long(frame[ROW_NUMBER][long[0]], file_name, limits, column=column.name)
