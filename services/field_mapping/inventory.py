@@ -7,9 +7,10 @@ from uuid import UUID
 import orjson
 import polars as pl
 
-from contracts.claim_checks import APPLICATION_LIST, ASSETS, CONNECTIONS, ROW_NUMBER
+from contracts.claim_checks import APPLICATION_LIST, ASSETS, CONNECTIONS, DUPLICATES, ROW_NUMBER
 from contracts.discovery import QualityReport
-from services.field_mapping.merging import IDENTITY_FIELDS, ORDER, SOURCE, merge_assets, merge_groups
+from services.field_mapping.identity import IDENTITY_FIELDS, SOURCE
+from services.field_mapping.merging import ORDER, Known, Merged, merge_assets, merge_groups
 from services.field_mapping.normalise import PROBLEM_SCHEMA, Each, MappingMismatch, SourceTable, normalise_table
 from services.field_mapping.operating_systems import operating_system_family
 from services.field_mapping.quality import misfits, quality_report
@@ -25,11 +26,12 @@ _APPLICATION_NAMES = ("application_name", "hostname", "vm_name")
 
 @dataclass(frozen=True)
 class Inventory:
-    """A clean inventory; the first three frames have the layouts of `contracts.claim_checks`."""
+    """A clean inventory; the first four frames have the layouts of `contracts.claim_checks`."""
 
     assets: pl.DataFrame
     applications: pl.DataFrame
     connections: pl.DataFrame
+    duplicates: pl.DataFrame  # pairs of assets that might be one machine
     rejected_rows: pl.DataFrame  # REJECTED_SCHEMA; `raw` is a JSON object of the filled cells
     cell_problems: pl.DataFrame  # CELL_PROBLEM_SCHEMA
     quality: QualityReport
@@ -50,24 +52,28 @@ class _Sorted:
     invalid: Counter[str]
 
 
-def build_inventory(tables: list[SourceTable], namespace: UUID, each: Each = map) -> Inventory:
+def build_inventory(
+    tables: list[SourceTable], namespace: UUID, each: Each = map, known: Known | None = None
+) -> Inventory:
     """Normalise, merge and measure the rows of these tables, in this order.
 
-    Only accepted columns are used. Asset uids are version 5 UUIDs in `namespace`. `each` is `map`, or one that reads
-    several columns at a time. Raises `MappingMismatch` for a mapping that does not fit its table.
+    Only accepted columns are used. Assets that are not `known` get version 5 UUIDs in `namespace`. `each` is `map`, or
+    one that reads several columns at a time. Raises `MappingMismatch` for a mapping that does not fit its table.
     """
     position, parts = 0, []
     for table in tables:
         parts.append(_sort_rows(table, position, each))
         position += table.frame.height
     rows = _stack([part.assets for part in parts])
-    assets = merge_assets(rows, namespace) if rows.height else rows
+    merged = merge_assets(rows, namespace, known) if rows.height else Merged(rows, pl.DataFrame())
+    assets = merged.assets
     invalid = sum((part.invalid for part in parts), Counter[str]())
     return Inventory(
         quality=quality_report(assets, rows, invalid, sum(part.rejected_assets for part in parts)),
         assets_by_environment=_counts(_text(assets, "environment")),
         assets_by_operating_system=_counts(_operating_systems(assets)),
         assets=_laid_out(assets, ASSETS),
+        duplicates=_laid_out(merged.doubtful, DUPLICATES),
         applications=_laid_out(_merge_applications(_stack([part.applications for part in parts])), APPLICATION_LIST),
         connections=_laid_out(_count_connections(_stack([part.connections for part in parts])), CONNECTIONS),
         rejected_rows=pl.concat([pl.DataFrame(schema=REJECTED_SCHEMA), *(part.rejected for part in parts)]),
@@ -82,7 +88,7 @@ def _sort_rows(table: SourceTable, position: int, each: Each) -> _Sorted:
     place = f"{profile.file_name}{f'/{profile.sheet}' if profile.sheet else ''}:"
     rows = rows.with_columns(
         pl.int_range(position, position + pl.len(), dtype=pl.Int64).alias(ORDER),
-        pl.concat_str(pl.lit(place), ROW_NUMBER).alias(SOURCE),
+        _places(place, table.frame),
     )
     kinds = {kind: rows.filter(mask) for kind, mask in _kinds(profile.kind, rows).items()}
     unusable = {
@@ -106,6 +112,13 @@ def _sort_rows(table: SourceTable, position: int, each: Each) -> _Sorted:
         rejected_assets=unusable["assets"].height,
         invalid=Counter(dict(lost.group_by("field").len().iter_rows())),
     )
+
+
+def _places(place: str, frame: pl.DataFrame) -> pl.Series:
+    """Where each row comes from, with the places of the rows of other sheets that were joined to it."""
+    joined = [JOINED_ROWS] if JOINED_ROWS in frame.columns else []
+    own = pl.concat_str(pl.lit(place), ROW_NUMBER)
+    return frame.select(pl.concat_str(own, *joined, separator="; ", ignore_nulls=True).alias(SOURCE)).to_series()
 
 
 def _kinds(kind: str, rows: pl.DataFrame) -> dict[str, pl.Expr]:

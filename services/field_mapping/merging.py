@@ -1,135 +1,22 @@
-"""Which rows are the same machine, and one record out of them.
+"""One record for each machine out of the rows that are it.
 
-Rows are joined, transitively, by hardware UUID, serial number, FQDN and short host name. A key that rows with different
-UUIDs and different names share (cloned templates, same host name in two domains) does not join them.
+Rows are joined, transitively, by hardware UUID, serial number, FQDN and short host name, and where no key joins them by
+what `linkage` finds probable.
 """
 
 import hashlib
+from dataclasses import dataclass
 from uuid import UUID
 
 import polars as pl
 
 from contracts.catalog import CATALOG
+from services.field_mapping.identity import APART, SOURCE, split_names, trusted_keys, with_identity_columns
+from services.field_mapping.known_machines import decided_pairs, known_rows, known_uids, set_apart, undecided
+from services.field_mapping.linkage import link
 
-# Columns beside the canonical fields that rows carry until they are merged.
-ORDER, SOURCE = "_order", "_source"
-# Every field that can tell one asset from another, strongest first.
-IDENTITY_FIELDS = ("uuid", "serial_number", "fqdn", "hostname", "vm_name", "asset_id")
-
-# Stands between a doubtful key and the UUID that sets its rows apart; no cell has it.
-_APART = "\x1f"
-_KEYS = ("uuid", "serial", "fqdn", "name")
-# The names that contradict a key which rows with different UUIDs share; the first is also what one machine has few of.
-_CONTRADICTING = {"uuid": ["name"], "serial": ["name", "vm_name"], "fqdn": ["vm_name"], "name": ["vm_name", "domain"]}
-# A machine gets renamed a few times; a key on more differently named rows than this is a chassis's or a placeholder.
-_MOST_NAMES = 4
-# Labels of which the last has a letter, so no IP address.
-_FQDN = r"^[^\s.]+\.(?:[^\s.]+\.)*[^\s.]*[a-z][^\s.]*$"
-# Values that firmware ships with where nobody set one (seen in SMBIOS tables of many vendors).
-_NO_UUID = ("03000200040005000006000700080009", "123456781234567890abcddeefaabbcc")
-_NO_SERIAL = (
-    r"^.{0,3}$|^(?:0+|1+|9+|f+|x+|-+|\*+)$|^vmware.{0,24}$|o\.?e\.?m\.?$|^(?:to ?be ?filled.*|default.*"
-    r"|system ?serial.*|chassis.*|base ?board.*|serial.*|not ?(?:specified|available|applicable|set).*|invalid"
-    r"|none.*|null|empty|unknown|virtual.*|0?123456789(?:0|a.*)?)$"
-)
-
-
-def split_names(rows: pl.DataFrame) -> pl.DataFrame:
-    """Short host name, FQDN and domain from whichever of them each row has.
-
-    Names are in lower case, for DNS compares them so (RFC 4343). "CORP\\web01" and "web01.corp.example." are
-    understood; an IP address in place of a name stays whole.
-    """
-    names = rows.select(
-        host=pl.col("hostname").str.to_lowercase().str.strip_chars_end("."),
-        fqdn=pl.col("fqdn").str.to_lowercase().str.strip_chars_end("."),
-        domain=pl.col("domain"),
-    )
-    if names["host"].str.contains("\\", literal=True).any():
-        names = names.with_columns(
-            host=pl.col("host").str.extract(r"([^\\]+)$"),
-            domain=pl.coalesce("domain", pl.col("host").str.extract(r"^([^\\]+)\\")),
-        )
-    names = names.with_columns(
-        long_host=pl.when(pl.col("host").str.contains(_FQDN)).then("host"),
-        long_fqdn=pl.when(pl.col("fqdn").str.contains(_FQDN)).then("fqdn"),
-    )
-    labels = {name: pl.col(name).str.splitn(".", 2) for name in ("long_host", "long_fqdn")}
-    return rows.with_columns(
-        names.select(
-            hostname=pl.coalesce(labels["long_host"].struct[0], "host", labels["long_fqdn"].struct[0], "fqdn"),
-            fqdn=pl.coalesce("long_fqdn", "long_host"),
-            domain=pl.coalesce("domain", labels["long_fqdn"].struct[1], labels["long_host"].struct[1]),
-        )
-    )
-
-
-def identity_keys(rows: pl.DataFrame) -> pl.DataFrame:
-    """For each row the keys `uuid`, `serial`, `fqdn` and `name`, null where it has none that tells machines apart.
-
-    A UUID and its byte-swapped twin are one: SMBIOS stores the first three groups little-endian, and tools differ in
-    turning them (DMTF DSP0134, 7.2.1). Serial numbers that firmware ships with are none.
-    """
-    lower = {field: pl.col(field).str.to_lowercase() for field in ("uuid", "serial_number", "vm_name", "asset_id")}
-    keys = rows.select(
-        written_uuid=lower["uuid"],
-        written_serial=lower["serial_number"],
-        fqdn=pl.col("fqdn"),
-        name=pl.coalesce(pl.col("hostname"), lower["vm_name"]),
-        vm_name=lower["vm_name"],
-        domain=pl.col("fqdn").str.splitn(".", 2).struct[1],
-        asset_id=lower["asset_id"],
-    )
-    written = pl.col("written_serial")
-    keys = keys.with_columns(
-        digits=pl.col("written_uuid").str.strip_chars("{} ").str.replace_all("-", "", literal=True),
-        serial=pl.when(~written.str.contains(_NO_SERIAL)).then(written),
-    )
-    if keys["serial"].str.contains(r"\s").any():
-        keys = keys.with_columns(pl.col("serial").str.replace_all(r"\s", ""))
-    digits = pl.col("digits")
-    real = digits.str.contains(r"^[0-9a-f]{32}$") & ~digits.is_in(_NO_UUID) & ~digits.str.contains(r"^(?:0+|f+)$")
-    keys = keys.with_columns(digits=pl.when(real).then(digits))
-    swapped = pl.concat_str(
-        *(digits.str.slice(start, 2) for start in (6, 4, 2, 0, 10, 8, 14, 12)), digits.str.slice(16)
-    )
-    return keys.with_columns(uuid=pl.min_horizontal(digits, swapped)).drop("digits")
-
-
-def _trusted(keys: pl.DataFrame, key: str) -> pl.DataFrame:
-    """The keys with those of one kind made to join only rows that do not contradict each other."""
-    names = _CONTRADICTING[key]
-    shared = keys.filter(pl.col(key).is_not_null() & pl.col(key).is_duplicated())
-    differ = pl.any_horizontal(pl.col(name).min() != pl.col(name).max() for name in names)
-    doubtful = (
-        shared.group_by(pl.col(key).alias("key"))
-        .agg(
-            split=(pl.col("uuid").min() != pl.col("uuid").max()) & differ,
-            none=pl.col(names[0]).n_unique() > _MOST_NAMES,
-        )
-        .filter(pl.col("split").fill_null(False) | pl.col("none"))
-    )
-    if doubtful.is_empty():
-        return keys
-    joined = keys.join(doubtful, left_on=key, right_on="key", how="left", maintain_order="left")
-    apart = pl.when(pl.col("split").fill_null(False)).then(
-        pl.concat_str(pl.col(key), pl.lit(_APART), pl.col("uuid").fill_null(""))
-    )
-    return joined.with_columns(
-        pl.when(pl.col("none").fill_null(False)).then(None).otherwise(apart.otherwise(pl.col(key))).alias(key)
-    ).drop("split", "none")
-
-
-def trusted_keys(rows: pl.DataFrame) -> pl.DataFrame:
-    """The keys that join rows, and `fallback` for a row without any: VM name, asset id, or whatever it has."""
-    keys = identity_keys(rows)
-    written = keys.select(written_name=pl.col("name"))
-    for key in _KEYS:
-        keys = _trusted(keys, key)
-    keys = keys.with_columns(written)
-    fallbacks = ("vm_name", "asset_id", "written_serial", "written_uuid", "written_name")
-    last = pl.coalesce(pl.concat_str(pl.lit(f"{field}:"), pl.col(field)) for field in fallbacks)
-    return keys.select(*_KEYS, fallback=pl.when(pl.all_horizontal(pl.col(key).is_null() for key in _KEYS)).then(last))
+# The column of the position among all rows read, beside the canonical fields, until rows are merged.
+ORDER = "_order"
 
 
 def group_rows(keys: pl.DataFrame) -> pl.Series:
@@ -141,6 +28,11 @@ def group_rows(keys: pl.DataFrame) -> pl.Series:
         .filter(pl.col("row") != pl.col("first"))
         for key in keys.columns
     ]
+    return unite(pl.Series("group", range(keys.height), dtype=pl.UInt32), pl.concat(pairs).unique())
+
+
+def unite(group: pl.Series, pairs: pl.DataFrame) -> pl.Series:
+    """The groups with those of each pair made one; both are numbered by the first row of a group."""
     parent: dict[int, int] = {}
 
     def root(row: int) -> int:
@@ -148,15 +40,17 @@ def group_rows(keys: pl.DataFrame) -> pl.Series:
             parent[row] = row = parent.get(above, above)
         return row
 
-    for row, first in pl.concat(pairs).unique().iter_rows():
-        one, other = root(row), root(first)
-        if one != other:
-            parent[max(one, other)] = min(one, other)
-    groups = pl.Series("group", range(keys.height), dtype=pl.UInt32)
+    for one, other in pairs.iter_rows():
+        low, high = sorted((root(one), root(other)))
+        if low != high:
+            parent[high] = low
     if not parent:
-        return groups
-    joined = sorted(parent)
-    return groups.scatter(joined, [root(row) for row in joined])
+        return group
+    joined = pl.Series("joined", sorted(parent), dtype=pl.UInt32)
+    roots = pl.Series([root(row) for row in joined], dtype=pl.UInt32)
+    # A group's number is the row that carries it, so each row looks up its group's.
+    own = pl.Series("own", range(group.len()), dtype=pl.UInt32).scatter(joined, roots)
+    return own.gather(group).alias("group")
 
 
 def merge_groups(rows: pl.DataFrame, group: pl.Series) -> pl.DataFrame:
@@ -207,18 +101,62 @@ def name_based_uuids(namespace: UUID, names: pl.Series) -> pl.Series:
     return pl.select(pl.concat_str(groups, separator="-")).to_series()
 
 
-def merge_assets(rows: pl.DataFrame, namespace: UUID) -> pl.DataFrame:
+@dataclass(frozen=True)
+class Known:
+    """What is known of an engagement's machines before an import.
+
+    `assets` has `asset_uid` and what tells machines apart (`KNOWN_FIELDS`); `decisions` has `asset_uid`, `other_uid`
+    and whether people decided that the two are the `same`.
+    """
+
+    assets: pl.DataFrame
+    decisions: pl.DataFrame
+
+
+@dataclass(frozen=True)
+class Merged:
+    """One asset for each machine, and the pairs of assets that might be one (`DUPLICATES` of the claim checks)."""
+
+    assets: pl.DataFrame
+    doubtful: pl.DataFrame
+
+
+def merge_assets(rows: pl.DataFrame, namespace: UUID, known: Known | None = None) -> Merged:
     """One asset for each machine, with `asset_uid`, `name` and `source_rows`.
 
-    Every row has a value in one of `IDENTITY_FIELDS`. The uid comes from the strongest key of the group alone, so the
-    same machine has the same one whatever else the file says and in whatever order.
+    Every row has a value in one of `IDENTITY_FIELDS`. A known machine keeps its uid. That of a new one comes from its
+    strongest key alone, so the same machine has the same one whatever else the file says and in whatever order.
     """
-    absent = {*IDENTITY_FIELDS, "domain"} - set(rows.columns)
-    rows = split_names(rows.with_columns(pl.lit(None, pl.String).alias(field) for field in sorted(absent)))
+    new, uids = rows.height, None
+    rows = with_identity_columns(rows)
+    if known is not None and known.assets.height:
+        # Behind the new rows, so that no group is numbered by a known machine that one of them is.
+        rows = pl.concat([rows, known_rows(known.assets, rows.schema)], how="diagonal")
+        uids = pl.concat([pl.Series([None], dtype=pl.String).new_from_index(0, new), known.assets["asset_uid"]])
+    rows = split_names(rows)
     keys = trusted_keys(rows)
     group = group_rows(keys)
+    found = link(rows, keys, group, rows[SOURCE])
+    same, doubtful = found.same, found.doubtful
+    if known is not None and uids is not None and known.decisions.height:
+        same, doubtful = (undecided(pairs, group, uids, known.decisions) for pairs in (same, doubtful))
+        group = unite(group, decided_pairs(group, uids, known.decisions))
+    group = unite(group, same.select("first", "second"))
+    if known is not None and uids is not None and known.decisions.height:
+        group = set_apart(group, rows, uids, known.decisions)
+    identity = pl.Series("asset_uid", _identities(keys.head(new), group.head(new), namespace))
+    assets = merge_groups(rows.head(new), group.head(new)).with_columns(asset_uid=identity)
+    if uids is not None:
+        assets = assets.with_columns(asset_uid=known_uids(assets, group, uids))
+    names = [pl.col(field) for field in ("hostname", "vm_name", "asset_id", "serial_number", "uuid")]
+    assets = assets.with_columns(name=pl.coalesce(names))
+    return Merged(assets, _named_pairs(doubtful, group, assets))
+
+
+def _identities(keys: pl.DataFrame, group: pl.Series, namespace: UUID) -> pl.Series:
+    """The uid of each group that its strongest key gives, in the order of the groups' first rows."""
     # A key that was set apart by UUID names its row again by itself: at most one group without a UUID has it.
-    plain = [pl.col(key).str.strip_suffix(_APART) if key != "fallback" else pl.col(key) for key in keys.columns]
+    plain = [pl.col(key).str.strip_suffix(APART) if key != "fallback" else pl.col(key) for key in keys.columns]
     found = keys.select(plain).with_columns(_group=group)
     several = pl.col("_group").is_duplicated()
     strongest = pl.concat(
@@ -229,7 +167,18 @@ def merge_assets(rows: pl.DataFrame, namespace: UUID) -> pl.DataFrame:
         how="diagonal",
     ).select("_group", identity=pl.coalesce(pl.concat_str(pl.lit(f"{key}:"), pl.col(key)) for key in keys.columns))
     # Groups are numbered by their first row, so they and the merged records stand in the same order.
-    uids = name_based_uuids(namespace, strongest.sort("_group")["identity"])
-    assets = merge_groups(rows, group).with_columns(asset_uid=uids)
-    names = [pl.col(field) for field in ("hostname", "vm_name", "asset_id", "serial_number", "uuid")]
-    return assets.with_columns(name=pl.coalesce(names))
+    return name_based_uuids(namespace, strongest.sort("_group")["identity"])
+
+
+def _named_pairs(pairs: pl.DataFrame, group: pl.Series, assets: pl.DataFrame) -> pl.DataFrame:
+    """Pairs of groups, one or both of which may have joined others since, as pairs of assets."""
+    numbered = pl.DataFrame({"group": group.head(group.len()).unique(maintain_order=True)}).head(assets.height)
+    found = numbered.with_columns(assets.select("asset_uid", "name"))
+    both = pairs.with_columns(first=group.gather(pairs["first"]), second=group.gather(pairs["second"]))
+    return (
+        both.filter(pl.col("first") != pl.col("second"))
+        .join(found, left_on="first", right_on="group")
+        .join(found.rename({"asset_uid": "other_uid", "name": "other_name"}), left_on="second", right_on="group")
+        .unique(("asset_uid", "other_uid"), keep="first", maintain_order=True)
+        .select("asset_uid", "other_uid", "name", "other_name", "probability", "evidence")
+    )

@@ -7,7 +7,7 @@ import polars as pl
 from contracts.catalog import CATALOG
 from contracts.claim_checks import ROW_NUMBER
 from contracts.discovery import FieldQuality, QualityReport
-from services.field_mapping.merging import IDENTITY_FIELDS
+from services.field_mapping.identity import IDENTITY_FIELDS
 from services.field_mapping.normalise import SourceTable, accepted
 
 # A host called "total" has a serial number or an address; a line with the sum of a column has neither.

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.field_mapping.merging import ORDER, SOURCE, merge_assets, name_based_uuids
+from services.field_mapping.identity import SOURCE
+from services.field_mapping.merging import ORDER, merge_assets, name_based_uuids
 
 NAMESPACE = UUID(int=7)
 A, B = "4210d9a1-6f3e-4b2c-9d55-0f7a3c1d2e11", "30393137-3136-5a43-4a30-3233304b3951"
@@ -21,7 +22,9 @@ def merged(*rows: Row) -> pl.DataFrame:
     columns = dict.fromkeys(name for row in rows for name in row)
     frame = pl.DataFrame({name: pl.Series([row.get(name) for row in rows], dtype=pl.String) for name in columns})
     order = pl.Series(range(len(rows)), dtype=pl.Int64)
-    return merge_assets(frame.with_columns(order.alias(ORDER), pl.format("f:{}", order).alias(SOURCE)), NAMESPACE)
+    return merge_assets(
+        frame.with_columns(order.alias(ORDER), pl.format("f:{}", order).alias(SOURCE)), NAMESPACE
+    ).assets
 
 
 @pytest.mark.parametrize(
