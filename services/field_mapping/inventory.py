@@ -7,7 +7,7 @@ from uuid import UUID
 import orjson
 import polars as pl
 
-from contracts.claim_checks import APPLICATION_LIST, ASSETS, CONNECTIONS, DUPLICATES, ROW_NUMBER
+from contracts.claim_checks import APPLICATION_LIST, ASSETS, CONNECTIONS, DUPLICATES, JOINED_ROWS, ROW_NUMBER
 from contracts.discovery import QualityReport
 from services.field_mapping.identity import IDENTITY_FIELDS, SOURCE
 from services.field_mapping.merging import ORDER, Known, Merged, merge_assets, merge_groups
