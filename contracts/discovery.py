@@ -62,6 +62,24 @@ class ColumnMapping(Value):
     alternatives: list[str] = []
 
 
+class Drift(Value):
+    """One difference between a table's header and the one that its source had before."""
+
+    change: str = Field(description="An open set: added, removed, renamed")
+    column: str = Field(description="As it is called now; the old name of one that was removed")
+    was: str | None = Field(default=None, description="The name before, of a column that was renamed")
+    reason: str = Field(description="The evidence, in a sentence")
+
+
+class RecognisedSource(Value):
+    """The source that a table comes from, and how far its header is known."""
+
+    source_id: UUID
+    name: str
+    known: bool = Field(description="Whether the source was imported before")
+    drift: list[Drift] = []
+
+
 class TableMapping(Value):
     """The mapping of one table's columns, in the file's order."""
 
@@ -70,6 +88,7 @@ class TableMapping(Value):
     sheet: str | None = None
     kind: str = Field(description="An open set: inventory, applications, connections, …")
     columns: list[ColumnMapping]
+    source: RecognisedSource | None = None
 
 
 class FieldQuality(Value):

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from contracts.catalog import CATALOG
 from contracts.discovery import ColumnMapping, ColumnProfile, MappingStatus, TableMapping, TableProfile
 from services.field_mapping.column_names import ColumnName, read_name
 from services.field_mapping.lexicon import OPEN_RULE, FieldRule, Subject, unmapped_reasons
@@ -25,9 +24,6 @@ _UNIT_CONTRADICTS = 0.03
 _WRONG_TYPE = 0.05
 _RIVAL = 0.85
 _EMPTY_RIVAL = 0.55
-
-# Where no column has the host name, a machine is called by one of these.
-_NAMES_OF_MACHINES = frozenset({"vm_name", "fqdn"})
 
 # What values alone suggest where the name says nothing: kind of value, field, probability.
 _BY_VALUES_ALONE: tuple[tuple[str, str, float], ...] = (
@@ -93,23 +89,6 @@ def propose(table: TableProfile, taught: Taught = NOTHING_TAUGHT) -> TableMappin
         kind=table.kind,
         columns=[_mapping(item, best, book, neighbours, subject) for item in assessed],
     )
-
-
-def missing_fields(mapping: TableMapping) -> list[str]:
-    """Ids of the required fields that no column of the table provides, in the catalogue's order.
-
-    An application list needs its applications' names only, a connection table its two ends. A VM name or an FQDN does
-    for a host name.
-    """
-    provided = {column.field for column in mapping.columns}
-    if not provided.isdisjoint(_NAMES_OF_MACHINES):
-        provided.add("hostname")
-    if mapping.kind == "connections":
-        ends = ("source", "target")
-        return [end for end in ends if provided.isdisjoint({end, f"{end}_ip", f"{end}_application"})]
-    if mapping.kind == "applications":
-        return [field for field in ("application_name",) if field not in provided]
-    return [field.id for field in CATALOG.values() if field.importance == "required" and field.id not in provided]
 
 
 def _assess(

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from contracts.catalog import CATALOG
 from contracts.discovery import ColumnMapping, ColumnProfile, TableKind, TableMapping, TableProfile
 from contracts.envelope import BlobRef
-from services.field_mapping.matching import missing_fields, propose
+from services.field_mapping.matching import propose
 from services.field_mapping.table_kind import CONNECTION_FIELDS
 
 Columns = dict[str, list[str]]
@@ -240,23 +240,6 @@ def test_columns_keep_the_order_of_the_file() -> None:
 
 def test_a_table_without_columns_has_an_empty_mapping() -> None:
     assert propose(table({})).columns == []
-
-
-def test_missing_fields_are_the_required_ones_that_no_column_provides() -> None:
-    assert missing_fields(propose(table(SERVER))) == [
-        "ip_address", "cpu_cores", "memory_gb", "storage_gb", "application_name", "environment",
-    ]  # fmt: skip
-
-
-def test_a_vm_name_does_for_a_host_name() -> None:
-    assert "hostname" not in missing_fields(propose(table({"VM": ["a"], "Powerstate": ["poweredOn"]})))
-
-
-def test_an_application_list_needs_names_and_a_connection_table_both_ends() -> None:
-    applications: Columns = {"Application Name": ["CRM"]}
-    assert missing_fields(propose(table(applications, kind="applications"))) == []
-    assert missing_fields(propose(table({"Criticality": ["High"]}, kind="applications"))) == ["application_name"]
-    assert missing_fields(propose(table({"Source IP": ["10.0.0.1"]}, kind="connections"))) == ["target"]
 
 
 _NAMES = st.one_of(

@@ -1,0 +1,128 @@
+"""From lessons to what counts for one table: what its own source was taught goes before what all files were."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from contracts.catalog import CATALOG
+from contracts.discovery import Drift
+from contracts.learning import Lesson, Origin, OwnField
+from services.field_mapping.table_kind import CONNECTION_FIELDS
+from services.field_mapping.taught import Taught, Verdict, column_key
+
+# What people decided for another source of theirs: enough to be accepted where the name says the same, not alone.
+ELSEWHERE = 20.0
+# A renamed column most likely means what it meant, and its new name and values have a say.
+RENAMED = 20.0
+
+_SAID = {
+    "approval": "{by} confirmed it on {day}{where}.",
+    "correction": "{by} corrected it on {day}{where}.",
+    "feedback": "{by} said on {day}{where}: “{text}”.",
+    "document": "{by} imported it on {day}{where}.",
+}
+_TAUGHT = "{by} taught it on {day}{where}."
+
+
+@dataclass(frozen=True)
+class Knowledge:
+    """All that counts for one tenant: lessons in force, its own fields, and what its sources are called."""
+
+    lessons: Sequence[Lesson] = ()
+    own_fields: Sequence[OwnField] = ()
+    source_names: Mapping[UUID, str] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _Said:
+    """What was said of one column name in one scope."""
+
+    settled: Lesson | None = None
+    rejected: dict[str, Lesson] = field(default_factory=dict)
+
+
+def taught_for(kind: str, source_id: UUID, drift: Iterable[Drift], known: Knowledge) -> Taught:
+    """What counts for a table of this kind from this source; fields that such a table cannot have are left out."""
+    fields = possible_fields(kind, known.own_fields)
+    own, everywhere, elsewhere = _by_scope(known.lessons, source_id, fields)
+    verdicts = _own_names(known.own_fields, fields)
+    for key in own.keys() | everywhere.keys() | elsewhere.keys():
+        verdict = _verdict(own.get(key), everywhere.get(key), elsewhere.get(key, []), known.source_names)
+        verdicts[key] = verdict if verdict.settled or key not in verdicts else verdicts[key]
+    for change in drift:
+        before = verdicts.get(column_key(change.was or ""))
+        key = column_key(change.column)
+        if change.change == "renamed" and before is not None and before.field is not None and key not in verdicts:
+            reason = f"{change.reason} {before.reason}"
+            verdicts[key] = Verdict(odds=((before.field, RENAMED),), reason=reason)
+    return Taught(verdicts)
+
+
+def possible_fields(kind: str, own_fields: Iterable[OwnField]) -> frozenset[str]:
+    """Ids of the fields that a column of such a table may mean."""
+    if kind == "connections":
+        return frozenset(CONNECTION_FIELDS)
+    return frozenset(CATALOG) | {own.field_id for own in own_fields}
+
+
+def _by_scope(
+    lessons: Iterable[Lesson], source_id: UUID, fields: frozenset[str]
+) -> tuple[dict[str, _Said], dict[str, _Said], dict[str, list[Lesson]]]:
+    """Lessons of this source, of all files, and of other sources, by the column's name."""
+    own: dict[str, _Said] = {}
+    everywhere: dict[str, _Said] = {}
+    elsewhere: dict[str, list[Lesson]] = {}
+    for lesson in lessons:
+        if lesson.field is not None and lesson.field not in fields:
+            continue
+        key = column_key(lesson.column)
+        if lesson.source_id not in (None, source_id):
+            elsewhere.setdefault(key, []).append(lesson)
+            continue
+        said = (everywhere if lesson.source_id is None else own).setdefault(key, _Said())
+        if lesson.verdict == "is":
+            said.settled = lesson
+        elif lesson.field is not None:
+            said.rejected[lesson.field] = lesson
+    return own, everywhere, elsewhere
+
+
+def _verdict(
+    own: _Said | None, everywhere: _Said | None, elsewhere: Iterable[Lesson], names: Mapping[UUID, str]
+) -> Verdict:
+    rejected: dict[str, Lesson] = {}
+    for said in (own, everywhere):
+        if said is None:
+            continue
+        if said.settled is not None and said.settled.field not in rejected:
+            return Verdict(
+                settled=True, field=said.settled.field, reason=told(said.settled.origin, _name(said.settled, names))
+            )
+        rejected |= said.rejected
+    odds = {lesson.field: ELSEWHERE for lesson in elsewhere if lesson.verdict == "is" and lesson.field is not None}
+    odds |= dict.fromkeys(rejected, 0.0)
+    speaking = next((lesson for lesson in elsewhere if odds.get(lesson.field or "")), None)
+    reasons = [told(lesson.origin, _name(lesson, names)) for lesson in rejected.values()]
+    if speaking is not None:
+        reasons.append(told(speaking.origin, _name(speaking, names)))
+    return Verdict(odds=tuple(sorted(odds.items())), reason=" ".join(reasons))
+
+
+def told(origin: Origin, source_name: str | None) -> str:
+    """Who taught something, when and for which source: a sentence for the reason of a mapping."""
+    where = f" for “{source_name}”" if source_name else ""
+    sentence = _SAID.get(origin.how, _TAUGHT)
+    return sentence.format(by=origin.by, day=f"{origin.at:%Y-%m-%d}", where=where, text=origin.text)
+
+
+def _name(lesson: Lesson, names: Mapping[UUID, str]) -> str | None:
+    return names.get(lesson.source_id) if lesson.source_id is not None else None
+
+
+def _own_names(own_fields: Iterable[OwnField], fields: frozenset[str]) -> dict[str, Verdict]:
+    return {
+        column_key(name): Verdict(settled=True, field=own.field_id, reason=f"It names your own field {own.label}.")
+        for own in own_fields
+        if own.field_id in fields
+        for name in (own.label, *own.names)
+    }
