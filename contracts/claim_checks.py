@@ -27,6 +27,16 @@ DUPLICATES = {
     "evidence": "String",  # what agrees and what differs
 }
 
+# One row a change that an import made: an asset, or one field of an asset that changed.
+ASSET_CHANGES = {
+    "asset_uid": "String",
+    "name": "String",
+    "change": "String",  # appeared, returned, changed or vanished
+    "field": "String",  # null but where one changed
+    "before": "String",
+    "after": "String",
+}
+
 # One row an application from an application list, before assets are attached to it.
 APPLICATION_LIST = {"source_rows": "String", **_CANONICAL}
 
