@@ -8,6 +8,7 @@ from sqlalchemy import JSON, BigInteger, Boolean, Date, DateTime, Double, Text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from contracts.catalog import CATALOG, COLUMN_TYPES
+from contracts.claim_checks import TECHNOLOGY_FIELDS
 from services.chassis.tables import ServiceMetaData
 from services.chassis.tenancy import TenantRow
 
@@ -47,6 +48,7 @@ class ImportedTable(TenantRow, Tables):
     kind: Mapped[str]
     row_count: Mapped[int] = mapped_column(BigInteger)
     problems: Mapped[list[Any]]
+    rows: Mapped[dict[str, Any] | None]
 
 
 class Mapping(TenantRow, Tables):
@@ -57,6 +59,7 @@ class Mapping(TenantRow, Tables):
     flow_id: Mapped[UUID] = mapped_column(primary_key=True)
     table_id: Mapped[UUID] = mapped_column(primary_key=True)
     columns: Mapped[list[Any]]
+    rules_version: Mapped[int | None]
 
 
 class Asset(TenantRow, Tables):
@@ -68,8 +71,28 @@ class Asset(TenantRow, Tables):
     flow_id: Mapped[UUID]
     name: Mapped[str]
     source_rows: Mapped[str]
+    # The flow whose import no longer had it; it is kept, and null again when it comes back.
+    vanished_from: Mapped[UUID | None]
 
 
 # A column for each field of the catalogue: half the work for Postgres of one document that repeats their names.
 for _field in CATALOG.values():
     setattr(Asset, _field.id, mapped_column(_COLUMN_TYPES[COLUMN_TYPES.get(_field.type, "String")]))
+
+
+class IdentityDecision(TenantRow, Tables):
+    """What people decided of two assets: they are one machine, or they are not."""
+
+    __tablename__ = "identity_decisions"
+
+    asset_uid: Mapped[UUID] = mapped_column(primary_key=True)
+    other_uid: Mapped[UUID] = mapped_column(primary_key=True)
+    same: Mapped[bool]
+    decided_by: Mapped[str]
+    decided_at: Mapped[datetime]
+
+
+# What the texts of some fields mean, beside the texts.
+for _name in TECHNOLOGY_FIELDS:
+    setattr(Asset, f"{_name}_product", mapped_column(Text))
+    setattr(Asset, f"{_name}_release", mapped_column(Text))
