@@ -10,6 +10,7 @@ from services.field_mapping.file_format import HEAD_BYTES, detect_kind
 from services.field_mapping.json_reading import read_json, read_json_lines
 from services.field_mapping.parquet_reading import read_parquet
 from services.field_mapping.read_table import FileRejected, ReadLimits, ReadTable, refuse_many_rows
+from services.field_mapping.record_types import split_record_types
 from services.field_mapping.rvtools import join_tabs
 from services.field_mapping.tables_of_file import NO_TABLE, beside_tables
 from services.field_mapping.unpacking import Unpacking, entries
@@ -27,7 +28,7 @@ def read_tables(path: Path, file_name: str, limits: ReadLimits = DEFAULT_LIMITS)
     `file_name` is what people call the file; problems carry it. Raises `FileRejected` for a file without a readable
     table: its problem has a stable code, and says where it lies and what to do.
     """
-    return join_tabs(_read(path, file_name, limits, Unpacking(limits)))
+    return split_record_types(join_tabs(_read(path, file_name, limits, Unpacking(limits))))
 
 
 def _read(path: Path, file_name: str, limits: ReadLimits, unpacking: Unpacking) -> list[ReadTable]:
