@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import gc
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import ParamSpec, TypeVar
 
 import structlog
@@ -76,6 +76,12 @@ class Job:
     async def run(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Compute in a thread, so that events keep flowing meanwhile."""
         return await asyncio.to_thread(function, *args, **kwargs)
+
+    @contextlib.asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncSession]:
+        """A transaction in the tenant, for reading what the work needs before it begins to write."""
+        async with self._worker.database.transaction(self._claim.tenant) as session:
+            yield session
 
     async def progress(self, done: int, total: int, message: str) -> None:
         """Tell people how far it is; too frequent news is dropped. Raises `LeaseLost` if the work no longer counts."""
