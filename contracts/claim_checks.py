@@ -9,12 +9,17 @@ ROW_NUMBER = "_row"
 # Perhaps also the places of rows of other sheets that were joined to the row, written as in `source_rows`.
 JOINED_ROWS = "_joined"
 
+# What the texts of some fields mean: a canonical product, and its release where the texts name one.
+TECHNOLOGY_FIELDS = ("operating_system", "database_engine", "hypervisor", "server_role")
+_TECHNOLOGIES = {f"{field}_{part}": "String" for field in TECHNOLOGY_FIELDS for part in ("product", "release")}
+
 # One row an asset (server, VM, host, database, device) after cleansing and merging.
 ASSETS = {
     "asset_uid": "String",  # UUID, the same whenever the same file is imported again
     "name": "String",  # what people call it: the short host name in lower case, else the VM name, else the asset id
     "source_rows": "String",  # "<file name>[/<sheet>]:<row>" of every merged or joined row, joined by "; "
     **_CANONICAL,
+    **_TECHNOLOGIES,  # null where it is not certain
 }
 
 # One row a pair of assets that might be one machine, for a person to decide.

@@ -12,8 +12,8 @@ from contracts.discovery import QualityReport
 from services.field_mapping.identity import IDENTITY_FIELDS, SOURCE
 from services.field_mapping.merging import ORDER, Known, Merged, merge_assets, merge_groups
 from services.field_mapping.normalise import PROBLEM_SCHEMA, Each, MappingMismatch, SourceTable, normalise_table
-from services.field_mapping.operating_systems import operating_system_family
 from services.field_mapping.quality import misfits, quality_report
+from services.field_mapping.technology_columns import canonical_names, refused, with_technologies
 
 __all__ = ["Inventory", "MappingMismatch", "SourceTable", "build_inventory"]
 
@@ -66,12 +66,12 @@ def build_inventory(
         position += table.frame.height
     rows = _stack([part.assets for part in parts])
     merged = merge_assets(rows, namespace, known) if rows.height else Merged(rows, pl.DataFrame())
-    assets = merged.assets
+    assets = with_technologies(merged.assets)
     invalid = sum((part.invalid for part in parts), Counter[str]())
     return Inventory(
         quality=quality_report(assets, rows, invalid, sum(part.rejected_assets for part in parts)),
         assets_by_environment=_counts(_text(assets, "environment")),
-        assets_by_operating_system=_counts(_operating_systems(assets)),
+        assets_by_operating_system=_counts(canonical_names(assets, "operating_system")),
         assets=_laid_out(assets, ASSETS),
         duplicates=_laid_out(merged.doubtful, DUPLICATES),
         applications=_laid_out(_merge_applications(_stack([part.applications for part in parts])), APPLICATION_LIST),
@@ -99,6 +99,7 @@ def _sort_rows(table: SourceTable, position: int, each: Each) -> _Sorted:
     usable = {
         kind: kinds[kind].join(unusable[kind], on=ROW_NUMBER, how="anti", maintain_order="left") for kind in kinds
     }
+    problems = pl.concat([problems, _refused_technologies(table, usable["assets"])])
     lost = problems.filter("lost").join(usable["assets"], left_on="row", right_on=ROW_NUMBER, how="semi")
     at = [pl.lit(str(profile.table_id)).alias("table_id"), pl.lit(profile.file_name).alias("file_name")]
     at.append(pl.lit(profile.sheet, pl.String).alias("sheet"))
@@ -112,6 +113,15 @@ def _sort_rows(table: SourceTable, position: int, each: Each) -> _Sorted:
         rejected_assets=unusable["assets"].height,
         invalid=Counter(dict(lost.group_by("field").len().iter_rows())),
     )
+
+
+def _refused_technologies(table: SourceTable, rows: pl.DataFrame) -> pl.DataFrame:
+    """Texts whose technology is not certain, as problems that lose nothing."""
+    columns = {column.field: column.column for column in reversed(table.mapping.columns) if column.field}
+    found = refused(rows).with_columns(
+        column=pl.col("field").replace_strict(columns, return_dtype=pl.String), lost=pl.lit(False)
+    )
+    return found.select(name for name in PROBLEM_SCHEMA)
 
 
 def _places(place: str, frame: pl.DataFrame) -> pl.Series:
@@ -227,12 +237,3 @@ def _counts(values: pl.Series) -> dict[str, int]:
         values.fill_null("Unknown").alias("value").value_counts().sort(["count", "value"], descending=[True, False])
     )
     return dict(counted.iter_rows())
-
-
-def _operating_systems(assets: pl.DataFrame) -> pl.Series:
-    """Family and major version of each asset's operating system; every pair of name and version is looked at once."""
-    pairs = pl.DataFrame({"name": _text(assets, "operating_system"), "version": _text(assets, "os_version")})
-    distinct = pairs.unique()
-    families = pl.Series([operating_system_family(*pair) for pair in distinct.iter_rows()], dtype=pl.String)
-    joined = pairs.join(distinct.with_columns(family=families), on=["name", "version"], how="left", nulls_equal=True)
-    return joined["family"]

@@ -12,7 +12,7 @@ from math import log2
 import polars as pl
 
 from services.field_mapping.machine_names import blurred_names, compare_names, maybe_misspelled, name_bits
-from services.field_mapping.operating_systems import operating_system_family
+from services.field_mapping.technology_columns import canonical_names, with_technologies
 
 # A pair is one machine from this probability on, and a person's question from that one on. Our figures.
 SAME, DOUBTFUL = 0.97, 0.5
@@ -138,15 +138,8 @@ def _with_families(frame: pl.DataFrame) -> pl.DataFrame:
     """Operating systems as their family and release, which spellings of one have in common."""
     if "operating_system" not in frame.columns:
         return frame
-    version = pl.col("os_version") if "os_version" in frame.columns else pl.lit(None, pl.String)
-    pairs = frame.select(name="operating_system", version=version)
-    distinct = pairs.unique()
-    family = [
-        None if name is None else operating_system_family(name, version) for name, version in distinct.iter_rows()
-    ]
-    known = distinct.with_columns(family=pl.Series(family, dtype=pl.String))
-    joined = pairs.join(known, on=["name", "version"], how="left", nulls_equal=True, maintain_order="left")
-    return frame.with_columns(joined["family"].alias("operating_system"))
+    texts = frame.select(name for name in ("operating_system", "os_version") if name in frame.columns)
+    return frame.with_columns(canonical_names(with_technologies(texts), "operating_system"))
 
 
 def _scored(pairs: pl.DataFrame, machines: pl.DataFrame, sample: pl.DataFrame) -> pl.DataFrame:

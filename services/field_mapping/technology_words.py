@@ -23,6 +23,7 @@ _SIGNS = [
         (r"(?<=20\d\d)r2\b|(?<=\d[cgi])r2\b", " r2"),
         (r"(?<=[a-z]{3})(?=\d+\.\d)", " "),
         (r"\bwithout hyper-v\b", " "),
+        (r"\bv(\d)r(\d)(?:m\d)?\b", r"\1.\2"),
         (r"\b(?:32|64)\s?-?\s?bits?\b|\bx(?:86|64)(?:[ _-]64)?\b|\bamd64\b", " "),
     )
 ]
@@ -45,7 +46,7 @@ _LONG_FORMS = {
 # What stands beside a product's name without being part of it: editions, options, releases and their nicknames.
 _BESIDE_A_NAME = re.compile(
     "advanced|build|cluster|clustered|community|datacenter|dc|developer|edition|embedded|enterprise|essential|evaluation"
-    "|express|family|final|foundation|free|ga|general|gnu|home|instance|later|license|licensed|lt|lts|newer|or|pack"
+    "|express|family|final|foundation|free|ga|general|gnu|home|instance|later|license|licensed|lt|lts|newer|or|other|pack"
     "|patch|premium|pro|production|professional|rac|release|sp|standalone|standard|trial|ultimate|update|ver|version"
     "|nd|sps|with|maipo|ootpa|plow|core|bionic|focal|jammy|noble|xenial|buster|bullseye|bookworm|stretch|jessie"
 )

@@ -48,7 +48,7 @@ def test_a_messy_table_becomes_clean_assets() -> None:
         ("db01", "export.csv/Servers:3", None, None),
     ]
     assert result.assets_by_environment == {"Production": 1, "Unknown": 1}
-    assert result.assets_by_operating_system == {"RHEL 7": 1, "Windows Server 2019": 1}
+    assert result.assets_by_operating_system == {"Red Hat Enterprise Linux 7": 1, "Windows Server 2019": 1}
     assert (result.quality.rows_read, result.quality.duplicates_merged, result.quality.rows_rejected) == (5, 1, 2)
 
 

@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.field_mapping.normalise import MappingMismatch, normalise_table
-from services.field_mapping.operating_systems import operating_system_family
 from tests.field_mapping.source_tables import mapped, source_table
 
 
@@ -206,32 +205,6 @@ def test_ports_may_name_their_protocol() -> None:
     table = source_table({"port": ["443", "443/tcp", "tcp 8080", "70000", "any"]}, kind="connections")
     assert normalise_table(table).frame["port"].to_list() == [443, 443, 8080, None, None]
     assert normalise_table(table).problems.height == 2
-
-
-@pytest.mark.parametrize(
-    ("name", "version", "family"),
-    [
-        ("Microsoft Windows Server 2012 R2 (64-bit)", None, "Windows Server 2012 R2"),
-        ("Win 2016", None, "Windows Server 2016"),
-        ("Windows Server", "10.0.17763", "Windows Server 2019"),
-        ("Windows Server", "6.3.9600", "Windows Server 2012 R2"),
-        ("windows", "windows server 2012 R2", "Windows Server 2012 R2"),
-        ("Microsoft Windows 10 Enterprise", None, "Windows 10"),
-        ("Red Hat Enterprise Linux 7 (64-bit)", None, "RHEL 7"), ("RedHat", "8.9", "RHEL 8"),
-        ("rhel7.9", None, "RHEL 7"),
-        ("Ubuntu", "22.04", "Ubuntu 22.04"), ("Ubuntu Linux (64-bit)", None, "Ubuntu"),
-        ("Ubuntu 20.04.3 LTS", None, "Ubuntu 20.04"),
-        ("CentOS 4/5/6/7 (64-bit)", None, "CentOS"), ("SUSE Linux Enterprise 12 (64-bit)", None, "SLES 12"),
-        ("AIX", "7.2", "AIX 7.2"),
-        ("FreeBSD (64-bit)", None, "FreeBSD"), ("VMware ESXi 7.0.3 build-21930508", None, "VMware ESXi 7.0"),
-        ("Windows Server 2025 Datacenter", None, "Windows Server 2025"), ("Junos", None, "Junos"),
-        (None, "7", "Unknown"),
-    ],
-)  # fmt: skip
-def test_an_operating_system_is_reduced_to_family_and_major_version(
-    name: str | None, version: str | None, family: str
-) -> None:
-    assert operating_system_family(name, version) == family
 
 
 CELLS = st.one_of(
