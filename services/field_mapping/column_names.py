@@ -32,6 +32,9 @@ _GLUED_ACRONYM = re.compile(r"(RAM|CPU|MAC|DNS|OS|VM|IP|DB|HDD|CI|ID)(?=[a-z]{2,
 _CAMEL = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+")
 _PATH_STEP = re.compile(r"(?<=[^\W_])(?:\[\d+\])?(?:\.|->)(?=[^\W\d_])")
 _SHORT_DURATIONS = {"h": "hours", "min": "minutes", "m": "minutes", "d": "days", "sec": "seconds", "s": "seconds"}
+_PER_PART = re.compile(r"(?i)\b(cores?|threads?|kerne)\s*/\s*(cpu|socket|core|chip|proc)")
+# Letters that German puts between the parts of a compound: Wartung-s-ende, Platte-n-kapazität.
+_LINKING = ("s", "n")
 _RATE_WORDS = frozenset({"mbps", "kbps", "gbps", "bps", "mbs", "kbs"})
 _RECOVERY = frozenset({"rto", "rpo"})
 _SHORT_WORDS = frozenset({"ip", "os", "vm", "id", "ci", "db", "dr", "hw", "no", "in", "of", "by", "is"})
@@ -65,7 +68,7 @@ def read_name(name: str) -> ColumnName:
     position = 0
     misspelt = False
     for chunk in _chunks(name):
-        if chunk.isdigit() and chunk not in known.words:
+        if chunk.isdecimal() and chunk not in known.words:
             position = int(chunk[:6])
             continue
         resolved, typo = _resolve(chunk)
@@ -93,7 +96,7 @@ def without_accents(text: str) -> str:
     """The text with its letters' accents taken off; the case stays."""
     if text.isascii():
         return text
-    decomposed = unicodedata.normalize("NFKD", text.replace("ı", "i").replace("ß", "ss"))
+    decomposed = unicodedata.normalize("NFKD", text.replace("ı", "i").replace("ß", "ss").replace("œ", "oe"))
     return "".join(c for c in decomposed if not unicodedata.combining(c))
 
 
@@ -105,7 +108,10 @@ def _chunks(name: str) -> list[str]:
         text,
     )
     text = re.sub(r"(?i)/\s*s(?:ec(?:ond)?)?\b", " per second ", text)
-    text = re.sub(r"#(?=\s*\d)", " ", text).replace("%", " percent ").replace("#", " count ")
+    text = _PER_PART.sub(r"\1 per \2", text)
+    text = re.sub(r"#(?=\s*\d)", " ", text).replace("%", " percent ")
+    # "# CPU" counts them, "Serial #" is a number that names one.
+    text = re.sub(r"#\s*$", " number ", text).replace("#", " count ")
     text = _PROTECTED.sub(lambda m: f" {m.group().lower()} ", text)
     text = _GLUED_ACRONYM.sub(lambda m: f" {m.group().lower()} ", text)
     chunks: list[str] = []
@@ -163,6 +169,8 @@ def _segment(word: str) -> list[str] | None:
                 continue
             if piece in _SHORT_WORDS or (len(piece) >= 3 and (_knows(piece) or piece in ("ops", "pct"))):
                 best[end] = [*before, piece]
+            elif end < len(word) and len(piece) >= 6 and piece[-1] in _LINKING and _knows(piece[:-1]):
+                best[end] = [*before, piece[:-1]]
     return best[-1]
 
 
@@ -175,7 +183,7 @@ def _merge_compounds(words: list[str], known: Vocabulary) -> list[str]:
                 known.compounds.get(tuple(words[index : index + length])) if index + length <= len(words) else None
             )
             if replacement:
-                merged.append(replacement)
+                merged.extend(replacement.split())
                 index += length
                 break
         else:

@@ -80,8 +80,8 @@ def common_prefixes(names: Sequence[ColumnName]) -> frozenset[str]:
     """Words that start most names of a table, such as a vendor's or a class's name: they tell nothing apart."""
     if len(names) < 5:
         return frozenset()
-    first = Counter(name.ordered[0] for name in names if len(name.ordered) > 1)
-    return frozenset(word for word, count in first.items() if count >= 0.4 * len(names))
+    starts = Counter(name.ordered[:length] for name in names for length in range(1, len(name.ordered)))
+    return frozenset(word for start, count in starts.items() if count >= 0.4 * len(names) for word in start)
 
 
 def trust_in_values(name: ColumnName) -> float:
