@@ -114,6 +114,19 @@ class QualityReport(Value):
     fields: list[FieldQuality]
 
 
+class InventoryChanges(Value):
+    """What an import changed of an engagement's assets; all zero when the same files were imported again."""
+
+    appeared: int
+    returned: int = Field(description="Had vanished before")
+    changed: int = Field(description="Assets of which a field has another value")
+    vanished: int = Field(description="No longer in the sources that knew them; they are kept and marked")
+    unchanged: int
+    unrelated_files: bool = Field(
+        default=False, description="So few earlier assets were found again that nothing was said to have vanished"
+    )
+
+
 class ReportInputs(Value):
     """What the report tells beside the plan: how the inventory came to be."""
 
@@ -218,6 +231,10 @@ class InventoryCompleted(Event, type="inventory.completed"):
     quality: QualityReport
     assets_by_environment: dict[str, int]
     assets_by_operating_system: dict[str, int]
+    changes: InventoryChanges | None = Field(default=None, description="Null for an engagement's first assets")
+    change_list: BlobRef | None = None
+    duplicates: BlobRef | None = Field(default=None, description="Pairs of assets that might be one machine")
+    duplicate_count: int = 0
 
 
 class InventoryFailed(Event, type="inventory.failed"):

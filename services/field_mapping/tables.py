@@ -48,7 +48,6 @@ class ImportedTable(TenantRow, Tables):
     kind: Mapped[str]
     row_count: Mapped[int] = mapped_column(BigInteger)
     problems: Mapped[list[Any]]
-    rows: Mapped[dict[str, Any] | None]
 
 
 class Mapping(TenantRow, Tables):
@@ -59,6 +58,8 @@ class Mapping(TenantRow, Tables):
     flow_id: Mapped[UUID] = mapped_column(primary_key=True)
     table_id: Mapped[UUID] = mapped_column(primary_key=True)
     columns: Mapped[list[Any]]
+    # The table itself without the profile of its columns, and the version of the rules that read it.
+    source: Mapped[dict[str, Any] | None]
     rules_version: Mapped[int | None]
 
 

@@ -34,13 +34,13 @@ def upgrade() -> None:
     )
     op.add_column("assets", sa.Column("vanished_from", sa.Uuid(), nullable=True), schema="field_mapping")
     op.add_column(
-        "imported_tables", sa.Column("rows", sa.JSON(none_as_null=True), nullable=True), schema="field_mapping"
+        "mappings", sa.Column("source", sa.JSON(none_as_null=True), nullable=True), schema="field_mapping"
     )
     op.add_column("mappings", sa.Column("rules_version", sa.Integer(), nullable=True), schema="field_mapping")
 
 
 def downgrade() -> None:
     op.drop_column("mappings", "rules_version", schema="field_mapping")
-    op.drop_column("imported_tables", "rows", schema="field_mapping")
+    op.drop_column("mappings", "source", schema="field_mapping")
     op.drop_column("assets", "vanished_from", schema="field_mapping")
     op.drop_table("identity_decisions", schema="field_mapping")
