@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from contracts import claim_checks
 from services.agent_runner.analysis.layouts import schema_of
+from services.field_mapping.technology_columns import with_technologies
 
 NAMESPACE = UUID("7d9f0c1e-0000-4000-8000-000000000001")
 
@@ -25,7 +26,13 @@ def uid(name: str) -> str:
 
 def assets(*rows: Mapping[str, Any]) -> pl.DataFrame:
     filled = [{"asset_uid": f"asset-{row['name']}", "hostname": row["name"], **row} for row in rows]
-    return table(claim_checks.ASSETS, filled)
+    return recognised(table(claim_checks.ASSETS, filled))
+
+
+def recognised(table_of_assets: pl.DataFrame) -> pl.DataFrame:
+    """Assets with what their texts of technologies mean, as the inventory that field mapping makes has them."""
+    meanings = [f"{field}_{part}" for field in claim_checks.TECHNOLOGY_FIELDS for part in ("product", "release")]
+    return with_technologies(table_of_assets.drop(meanings)).select(table_of_assets.columns)
 
 
 def application_list(*rows: Mapping[str, Any]) -> pl.DataFrame:

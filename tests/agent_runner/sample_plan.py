@@ -15,6 +15,7 @@ from contracts.discovery import ColumnMapping, FieldQuality, QualityReport, Repo
 from contracts.planning import Wave
 from contracts.report import Report
 from services.agent_runner.reporting.summary import summarise
+from tests.agent_runner.estates import recognised
 
 GENERATED_AT = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
 
@@ -151,7 +152,7 @@ def sample_plan(asset_count: int, seed: int = 7, wave_size: int = 60) -> SampleP
             }
         )
     strategies = [row["strategy"] for row in assessments]
-    asset_frame = frame(claim_checks.ASSETS, assets)
+    asset_frame = recognised(frame(claim_checks.ASSETS, assets))
     return SamplePlan(
         assets=asset_frame,
         applications=frame(claim_checks.APPLICATIONS, applications),

@@ -16,6 +16,7 @@ from services.agent_runner.reporting.html import render_html
 from services.agent_runner.reporting.landscape import capacity, counts, operating_system_families, operating_systems
 from services.agent_runner.reporting.summary import APPLICATION_ROWS
 from services.agent_runner.reporting.wording import counted, listed, percent, size
+from tests.agent_runner.estates import recognised
 from tests.agent_runner.sample_plan import SamplePlan, frame, quality_of, sample_plan
 
 ATTACK = "<script>alert('x')</script><img src=x onerror=alert(1)>\"'"
@@ -24,7 +25,7 @@ TODAY = date(2026, 11, 20)
 
 def assets(*rows: dict[str, Any]) -> pl.DataFrame:
     named = [{"asset_uid": f"asset-{number}", "name": f"srv{number}", **row} for number, row in enumerate(rows)]
-    return frame(claim_checks.ASSETS, named)
+    return recognised(frame(claim_checks.ASSETS, named))
 
 
 def small_plan(**changes: Any) -> SamplePlan:
@@ -169,7 +170,8 @@ def test_a_version_is_added_only_where_the_name_lacks_it() -> None:
         ("Red Hat Enterprise Linux 8", "Linux"),
         ("IBM AIX 7.2", "Unix"),
         ("VMware ESXi 7.0.3", "VMware ESXi"),
-        ("z/OS", "Other"),
+        ("z/OS", "z/OS"),
+        ("Plan 9", "Other"),
         (None, None),
     ],
 )

@@ -32,9 +32,9 @@ _NOT_A_SERVER = re.compile(
 )
 _HYPERVISOR = re.compile(r"hypervisor|esx|virtuali[sz]ation host|vm host|^host$")
 _GATHERED = (
-    "name", "lifecycle_status", "power_state", "operating_system", "os_version", "architecture", "cpu_utilization_pct",
-    "memory_utilization_pct", "database_engine", "database_version", "is_virtual", "eol_date", "instance_type",
-    "cloud_account", "cloud_region", "asset_type", "server_role", "migration_strategy",
+    "name", "lifecycle_status", "power_state", "operating_system_product", "operating_system_release", "architecture",
+    "cpu_utilization_pct", "memory_utilization_pct", "database_engine", "database_version", "is_virtual",
+    "eol_date", "instance_type", "cloud_account", "cloud_region", "asset_type", "server_role", "migration_strategy",
 )  # fmt: skip
 
 
@@ -163,7 +163,7 @@ def _facts(row: dict[str, Any], today: date) -> ApplicationFacts:
     def named(column: str) -> tuple[str, ...]:
         return tuple(sorted({value.strip() for value in of(column) if value and value.strip()}))
 
-    systems = [identify(text, version) for text, version in zip(of("operating_system"), of("os_version"), strict=True)]
+    systems = list(map(identify, of("operating_system_product"), of("operating_system_release")))
     known_systems = {system for system in systems if system}
     power = [state for state in of("power_state") if state]
     recorded = {_TREATMENTS.get(text.lower()) for text in named("migration_strategy")}

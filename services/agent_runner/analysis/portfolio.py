@@ -89,7 +89,7 @@ def attach_assets(assets: pl.DataFrame, application_list: pl.DataFrame, list_ass
 
 def _own_name(assets: pl.DataFrame) -> pl.Expr:
     """What an application of an asset that belongs to none is called: after the asset, or all hosts together."""
-    systems = assets.select("operating_system", "os_version").iter_rows()
+    systems = assets.select("operating_system_product", "operating_system_release").iter_rows()
     hosts = pl.Series([system is not None and system.family == "hypervisor" for system in starmap(identify, systems)])
     is_host = pl.lit(hosts, dtype=pl.Boolean) | (pl.col("asset_type") == "host").fill_null(False)
     name = pl.col("name").fill_null(pl.col("asset_uid")).str.strip_chars()

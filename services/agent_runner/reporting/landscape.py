@@ -10,14 +10,8 @@ from services.agent_runner.reporting.tables import text
 
 MOST_GROUPS = 12
 
-# Which words in the name of an operating system tell its family; the first that fits counts.
-FAMILIES = {
-    "VMware ESXi": r"esxi?\b|vmware|vmkernel",
-    "Windows": r"windows|\bwin\d|microsoft",
-    "Linux": r"linux|ubuntu|debian|centos|red ?hat|\brhel|suse|\bsles|fedora|rocky|alma|photon|\boel\b",
-    "Unix": r"\baix|solaris|sunos|hp-?ux|bsd|unix|tru64",
-    "macOS": r"mac ?os|os x|darwin",
-}
+# What the families of operating systems are called; a system of no such family goes by its product's name.
+FAMILIES = {"windows": "Windows", "linux": "Linux", "unix": "Unix", "bsd": "Unix"}
 
 
 def counts(assets: pl.DataFrame, today: date | None = None) -> list[Count]:
@@ -51,11 +45,11 @@ def with_support_ends(assets: pl.DataFrame) -> pl.DataFrame:
 
 
 def _recognised(assets: pl.DataFrame, *wanted: str) -> pl.DataFrame:
-    """Assets with attributes of the operating system that each one's name and version mean."""
-    key = ["operating_system", "os_version"]
+    """Assets with attributes of the operating system that each one has."""
+    key = ["operating_system_product", "operating_system_release"]
     pairs = assets.select(key).unique()
     known = [identify(*pair) for pair in pairs.iter_rows()]
-    kinds = {"name": pl.String, "end_of_support": pl.Date}
+    kinds = {"name": pl.String, "family": pl.String, "end_of_support": pl.Date}
     found = [pl.Series(f"system_{name}", [getattr(each, name, None) for each in known], kinds[name]) for name in wanted]
     return assets.join(pairs.with_columns(found), on=key, how="left", nulls_equal=True, maintain_order="left")
 
@@ -70,13 +64,11 @@ def operating_systems(assets: pl.DataFrame, today: date) -> list[Count]:
 
 
 def operating_system_families(assets: pl.DataFrame, today: date) -> list[Count]:
-    """Assets by family of operating system; a name that tells none is counted under "Other"."""
-    name = pl.col("operating_system").str.to_lowercase()
-    family: pl.Expr = pl.when(name.is_null()).then(pl.lit(None, dtype=pl.String)).otherwise(pl.lit("Other"))
-    for label, words in reversed(FAMILIES.items()):
-        family = pl.when(name.str.contains(words)).then(pl.lit(label)).otherwise(family)
-    cleaned = assets.select(text("operating_system"), "eol_date")
-    return counts(cleaned.select(family.alias("label"), "eol_date"), today)
+    """Assets by family of operating system; a text that no product is recognised in is counted under "Other"."""
+    family = pl.col("system_family").replace_strict(FAMILIES, default=None, return_dtype=pl.String)
+    other = pl.when(text("operating_system").is_not_null()).then(pl.lit("Other"))
+    label = pl.coalesce(family, "operating_system_product", other).alias("label")
+    return counts(_recognised(assets, "family").select(label, "eol_date"), today)
 
 
 def past_end_of_life(assets: pl.DataFrame, today: date) -> int | None:
