@@ -11,7 +11,8 @@ from contracts.envelope import Event, Problem
 
 LearningDecision = Literal["apply", "discard", "undo"]
 OwnFieldType = Literal["string", "text", "integer", "number", "boolean", "date", "datetime", "list"]
-OWN_FIELD = r"^own_[a-z0-9]+(_[a-z0-9]+)*$"
+OWN_PREFIX = "own_"
+OWN_FIELD = rf"^{OWN_PREFIX}[a-z0-9]+(_[a-z0-9]+)*$"
 
 
 class OwnField(Value):
@@ -163,7 +164,7 @@ class MappingSaved(Event, type="mapping.saved"):
     sheet: str | None = None
     columns: list[ColumnMapping]
     drift: list[Drift] = Field(default=[], description="Against the version of the header that it was recognised by")
-    decided: bool = Field(description="Whether an inventory was made with it; else it is a proposal")
+    decided: bool = Field(description="Whether an inventory was made with it; else it came with a document")
 
 
 class MappingDeleted(Event, type="mapping.deleted"):

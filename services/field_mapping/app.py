@@ -1,5 +1,6 @@
 """Field mapping: hears what to read and clean, answers with tables, mappings and assets."""
 
+from services.field_mapping import learning_handlers
 from services.field_mapping.handlers import service
 
-__all__ = ["service"]
+__all__ = ["learning_handlers", "service"]

@@ -24,15 +24,18 @@ from contracts.discovery import (
     TableProfile,
 )
 from contracts.envelope import BlobRef, Tenant
+from contracts.learning import OWN_PREFIX, MappingSaved
 from services.chassis.errors import ExpectedFailure
 from services.chassis.frames import PIECE_ROWS, insert_frames, load_frame, store_frame
 from services.chassis.service import Service
 from services.chassis.work import Job
 from services.field_mapping.inventory import Inventory, MappingMismatch, SourceTable, build_inventory
-from services.field_mapping.matching import propose
+from services.field_mapping.knowledge import keep_proposals, read_headers, read_knowledge, read_own_types, save_mappings
 from services.field_mapping.profile import profile
+from services.field_mapping.proposing import propose_known
 from services.field_mapping.read_table import FileRejected, ReadTable
 from services.field_mapping.reading import read_tables
+from services.field_mapping.sources import file_family
 from services.field_mapping.table_kind import table_kind
 from services.field_mapping.tables import Asset, ImportedTable, Mapping, Tables
 
@@ -90,8 +93,12 @@ async def _profiled(job: Job, tenant: Tenant, file: ImportFile, position: int, r
 
 @service.work
 async def map_fields(event: FieldMappingRequested, job: Job) -> FieldMappingCompleted | FieldMappingFailed:
-    """Propose a mapping for every column of every table."""
-    mappings = [await job.run(propose, table) for table in event.tables]
+    """Propose a mapping for every column of every table, by what the tenant taught and the sources it knows."""
+    async with job.reading() as session:
+        known = await read_knowledge(session)
+        kinds = [(table.kind, file_family(table.file_name, table.sheet)) for table in event.tables]
+        headers = await read_headers(session, kinds)
+    mappings = [await job.run(propose_known, table, headers, known) for table in event.tables]
     columns = [column for mapping in mappings for column in mapping.columns]
     if all(column.field is None for column in columns):
         names = ", ".join(sorted({table.file_name for table in event.tables}))
@@ -101,15 +108,20 @@ async def map_fields(event: FieldMappingRequested, job: Job) -> FieldMappingComp
             "Import a list of servers, applications or connections with a header row.",
         )
     review = sum(column.status == "review" for column in columns)
+    await keep_proposals(await job.begin(), event.flow_id, mappings)
     return FieldMappingCompleted.reply_to(event, mappings=mappings, review_count=review)
 
 
 @service.work
-async def make_inventory(event: InventoryRequested, job: Job) -> InventoryCompleted | InventoryFailed:
+async def make_inventory(
+    event: InventoryRequested, job: Job
+) -> list[InventoryCompleted | MappingSaved] | InventoryFailed:
     """Clean, merge and store the assets of the tables, with the mapping that was decided."""
     decided = {mapping.table_id: mapping for mapping in event.mappings}
+    async with job.reading() as session:
+        own_types = await read_own_types(session)
     sources = [
-        SourceTable(table, decided[table.table_id], await load_frame(job, event.tenant, table.rows))
+        SourceTable(table, decided[table.table_id], await load_frame(job, event.tenant, table.rows), own_types)
         for table in event.tables
     ]
     total = sum(table.row_count for table in event.tables)
@@ -143,7 +155,7 @@ async def make_inventory(event: InventoryRequested, job: Job) -> InventoryComple
             for mapping in event.mappings
         ],
     )
-    return InventoryCompleted.reply_to(
+    completed = InventoryCompleted.reply_to(
         event,
         **blobs,
         asset_count=inventory.assets.height,
@@ -153,6 +165,7 @@ async def make_inventory(event: InventoryRequested, job: Job) -> InventoryComple
         assets_by_environment=inventory.assets_by_environment,
         assets_by_operating_system=inventory.assets_by_operating_system,
     )
+    return [completed, *await save_mappings(session, event)]
 
 
 async def _store(job: Job, tenant: Tenant, inventory: Inventory) -> dict[str, BlobRef]:
@@ -178,9 +191,17 @@ def _no_assets(tables: Sequence[TableProfile], rejected: pl.DataFrame) -> Expect
     )
 
 
+def _with_own_fields(assets: pl.DataFrame) -> pl.DataFrame:
+    """Assets with the fields of the tenant's own as one JSON object."""
+    own = assets.select(pl.selectors.starts_with(OWN_PREFIX))
+    if not own.width:
+        return assets
+    return assets.drop(own.columns).with_columns(own_fields=own.to_struct("own_fields").struct.json_encode())
+
+
 def asset_rows(assets: pl.DataFrame) -> Iterator[pl.DataFrame]:
     """Assets in the order of their key, piece by piece; only the columns that are filled."""
-    filled = assets.select(name for name in assets.columns if assets[name].count())
+    filled = _with_own_fields(assets.select(name for name in assets.columns if assets[name].count()))
     # By the first eight hexadecimal digits of the key: the rest hardly ever decides.
     order = filled["asset_uid"].str.slice(0, 8).str.to_integer(base=16).arg_sort()
     for start in range(0, filled.height, PIECE_ROWS):

@@ -9,6 +9,7 @@ import polars as pl
 
 from contracts.claim_checks import APPLICATION_LIST, ASSETS, CONNECTIONS, DUPLICATES, JOINED_ROWS, ROW_NUMBER
 from contracts.discovery import QualityReport
+from contracts.learning import OWN_PREFIX
 from services.field_mapping.identity import IDENTITY_FIELDS, SOURCE
 from services.field_mapping.merging import ORDER, Known, Merged, merge_assets, merge_groups
 from services.field_mapping.normalise import PROBLEM_SCHEMA, Each, MappingMismatch, SourceTable, normalise_table
@@ -176,14 +177,15 @@ def _text(frame: pl.DataFrame, name: str) -> pl.Series:
 
 
 def _laid_out(frame: pl.DataFrame, layout: dict[str, str]) -> pl.DataFrame:
-    """The columns of a claim check, in its order and types; null where there is nothing."""
+    """The columns of a claim check, in its order and types, and after them the tenant's own fields."""
     types = {name: pl.Datetime("us") if kind == "Datetime" else getattr(pl, kind) for name, kind in layout.items()}
     if frame.is_empty():
         return pl.DataFrame(schema=types)
-    return frame.select(
+    laid_out = frame.select(
         pl.col(name).cast(kind) if name in frame.columns else pl.lit(None, kind).alias(name)
         for name, kind in types.items()
     )
+    return laid_out.hstack(frame.select(pl.selectors.starts_with(OWN_PREFIX)))
 
 
 def _merge_applications(rows: pl.DataFrame) -> pl.DataFrame:

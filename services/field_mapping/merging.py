@@ -11,6 +11,7 @@ from uuid import UUID
 import polars as pl
 
 from contracts.catalog import CATALOG
+from contracts.learning import OWN_PREFIX
 from services.field_mapping.identity import APART, SOURCE, split_names, trusted_keys, with_identity_columns
 from services.field_mapping.known_machines import decided_pairs, known_rows, known_uids, set_apart, undecided
 from services.field_mapping.linkage import link
@@ -65,8 +66,8 @@ def merge_groups(rows: pl.DataFrame, group: pl.Series) -> pl.DataFrame:
     several = group.is_duplicated()
     if not several.any():
         return records
-    fields = [name for name in rows.columns if name in CATALOG]
-    lists = [name for name in fields if CATALOG[name].type == "list"]
+    fields = [name for name in rows.columns if name in CATALOG or name.startswith(OWN_PREFIX)]
+    lists = [name for name in fields if name in CATALOG and CATALOG[name].type == "list"]
     filled = pl.sum_horizontal(pl.col(name).is_not_null().cast(pl.Int16) for name in fields)
     multiple = rows.filter(several).with_columns(group.filter(several).alias("_group"), _filled=filled)
     merged = (

@@ -1,8 +1,8 @@
 """From the strings of an imported table to typed canonical columns, with every cell that could not be read."""
 
 import re
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -77,11 +77,15 @@ class MappingMismatch(ValueError):
 
 @dataclass(frozen=True)
 class SourceTable:
-    """One imported table: what it looks like, what its columns mean, and its rows as strings beside `_row`."""
+    """One imported table: what it looks like, what its columns mean, and its rows as strings beside `_row`.
+
+    `own_types` has the types of the fields that its tenant added to the catalogue.
+    """
 
     profile: TableProfile
     mapping: TableMapping
     frame: pl.DataFrame
+    own_types: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -159,7 +163,7 @@ def field_types(kind: str) -> dict[str, str]:
 def _checked_type(table: SourceTable, column: ColumnMapping) -> str:
     sheet = f" [{table.profile.sheet}]" if table.profile.sheet else ""
     where = f"{table.profile.file_name}{sheet}, column {column.column!r}"
-    kind = field_types(table.profile.kind).get(column.field or "")
+    kind = {**table.own_types, **field_types(table.profile.kind)}.get(column.field or "")
     if kind is None:
         raise MappingMismatch(
             f"{where}: {column.field!r} is not a field of {table.profile.kind}. Choose one of the catalogue."
