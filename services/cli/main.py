@@ -14,6 +14,7 @@ from services.cli.map_command import map_columns
 from services.cli.performance_commands import performance
 from services.cli.platform_commands import migrate, service, up
 from services.cli.schedule_commands import schedule_commands
+from services.cli.technology_command import technology
 
 app = typer.Typer(
     name="modernize",
@@ -31,6 +32,7 @@ flow_commands.add_typer(control_commands)
 app.add_typer(flow_commands, name="flows", rich_help_panel="Work with the platform")
 app.add_typer(schedule_commands, name="schedules", rich_help_panel="Work with the platform")
 app.command("map", rich_help_panel="Work with the platform")(map_columns)
+app.command(rich_help_panel="Work with the platform")(technology)
 app.command(rich_help_panel="Operate it")(performance)
 app.add_typer(limit_commands, name="limits", rich_help_panel="Operate it")
 app.add_typer(dead_letter_commands, name="dead-letters", rich_help_panel="Operate it")

@@ -18,6 +18,7 @@ COMPOSED_BY_CLI = (
     "services.field_mapping.profile",
     "services.field_mapping.table_kind",
     "services.field_mapping.matching",
+    "services.field_mapping.technology_names",
 )
 
 # Modules that decide and do no I/O: the same input gives the same answer, so they can be tested by the thousand.

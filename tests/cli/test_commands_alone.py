@@ -16,8 +16,8 @@ FLOW = "00000000-0000-0000-0000-000000000001"
 
 @pytest.mark.parametrize(
     "command",
-    ["demo", "up", "import", "map", "service", "migrate", "flows list", "flows show", "flows watch", "flows approve",
-     "flows find", "flows create", "flows start", "flows pause", "flows resume", "flows cancel", "flows retry",
+    ["demo", "up", "import", "map", "technology", "service", "migrate", "flows list", "flows show", "flows watch",
+     "flows approve", "flows find", "flows create", "flows start", "flows pause", "flows resume", "flows cancel", "flows retry",
      "flows skip", "flows migrate", "flows delete", "flows fork", "flows repair",
      "dead-letters list", "dead-letters show", "dead-letters replay", "dead-letters drop", "audit verify"],
 )  # fmt: skip
@@ -141,3 +141,18 @@ def test_map_says_what_is_wrong_with_a_file(tmp_path: Path) -> None:
     failed = run(app, ["map", str(path), "--json"])
     assert failed.exit_code == 1
     assert json.loads(failed.stderr)["problem"]["file_name"] == "picture.csv"
+
+
+def test_technology_names_product_and_release_or_refuses() -> None:
+    found = run(app, ["technology", "Win srv 2k12 R2 std", "Payroll", "--json"])
+    assert found.exit_code == 0
+    server, payroll = json.loads(found.stdout)["technologies"]
+    assert (server["product"], server["release"]) == ("Windows Server", "2012 R2")
+    assert payroll == {"text": "Payroll", "product": None}
+
+
+def test_technology_tells_people_why() -> None:
+    found = run(app, ["technology", "ORACLE 11g RAC", "Payroll"])
+    assert found.exit_code == 0
+    assert "Oracle Database 11g (database by Oracle" in found.stdout
+    assert '"Payroll" names no technology' in found.stdout
