@@ -17,9 +17,9 @@ FLOW = "00000000-0000-0000-0000-000000000001"
 @pytest.mark.parametrize(
     "command",
     ["demo", "up", "import", "map", "technology", "service", "migrate", "flows list", "flows show", "flows watch",
-     "flows approve", "flows find", "flows create", "flows start", "flows pause", "flows resume", "flows cancel", "flows retry",
-     "flows skip", "flows migrate", "flows delete", "flows fork", "flows repair",
-     "dead-letters list", "dead-letters show", "dead-letters replay", "dead-letters drop", "audit verify"],
+     "flows approve", "flows find", "flows create", "flows start", "flows pause", "flows resume", "flows cancel",
+     "flows retry", "flows skip", "flows migrate", "flows delete", "flows fork", "flows repair", "dead-letters list",
+     "dead-letters show", "dead-letters replay", "dead-letters drop", "audit verify"],
 )  # fmt: skip
 def test_every_command_has_help_and_json(command: str) -> None:
     shown = run(app, [*command.split(), "--help"], env={"COLUMNS": "150"})
