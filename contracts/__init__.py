@@ -3,6 +3,7 @@
 from contracts import (
     agent_tasks,
     assessment,
+    assets,
     collection,
     discovery,
     flows,
@@ -22,6 +23,7 @@ __all__ = [
     "Tenant",
     "agent_tasks",
     "assessment",
+    "assets",
     "collection",
     "discovery",
     "flows",

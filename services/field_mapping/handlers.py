@@ -4,6 +4,7 @@ import asyncio
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 from uuid import uuid5
 
 import polars as pl
@@ -21,6 +22,7 @@ from contracts.discovery import (
     InventoryCompleted,
     InventoryFailed,
     InventoryRequested,
+    TableMapping,
     TableProfile,
 )
 from contracts.envelope import BlobRef, Tenant
@@ -31,10 +33,12 @@ from services.chassis.service import Service
 from services.chassis.work import Job
 from services.field_mapping.inventory import Inventory, MappingMismatch, SourceTable, build_inventory
 from services.field_mapping.knowledge import keep_proposals, read_headers, read_knowledge, read_own_types, save_mappings
+from services.field_mapping.normalise import RULES_VERSION
 from services.field_mapping.profile import profile
 from services.field_mapping.proposing import propose_known
 from services.field_mapping.read_table import FileRejected, ReadTable
 from services.field_mapping.reading import read_tables
+from services.field_mapping.reimport import find_changes, known_machines, mark_vanished
 from services.field_mapping.sources import file_family
 from services.field_mapping.table_kind import table_kind
 from services.field_mapping.tables import Asset, ImportedTable, Mapping, Tables
@@ -126,8 +130,10 @@ async def make_inventory(
     ]
     total = sum(table.row_count for table in event.tables)
     await job.progress(0, total, f"cleaning {total:,} rows")
+    async with job.reading() as session:
+        known = await known_machines(session)
     try:
-        inventory = await job.run(build_inventory, sources, event.tenant.engagement_id, _COLUMNS.map)
+        inventory = await job.run(build_inventory, sources, event.tenant.engagement_id, _COLUMNS.map, known)
     except MappingMismatch as error:
         raise ExpectedFailure("mapping_mismatch", str(error)) from error
     del sources
@@ -135,6 +141,7 @@ async def make_inventory(
         raise _no_assets(event.tables, inventory.rejected_rows)
     await job.progress(total, total, f"storing {inventory.assets.height:,} assets")
     session = await job.begin()
+    changes = None if known is None else await find_changes(session, inventory.assets)
     assert isinstance(Asset.__table__, Table)
     # The database and the blob store work at the same time; what fails in one still waits for the other to end.
     storing = asyncio.create_task(_store(job, event.tenant, inventory))
@@ -144,17 +151,10 @@ async def make_inventory(
     finally:
         blobs = await storing
     await session.execute(delete(Mapping).where(Mapping.flow_id == event.flow_id))
-    await session.execute(
-        insert(Mapping),
-        [
-            {
-                "flow_id": event.flow_id,
-                "table_id": mapping.table_id,
-                "columns": [column.model_dump() for column in mapping.columns],
-            }
-            for mapping in event.mappings
-        ],
-    )
+    await session.execute(insert(Mapping), [_used(table, decided[table.table_id], event) for table in event.tables])
+    if changes is not None:
+        await mark_vanished(session, changes, event.flow_id)
+        blobs["change_list"] = await store_frame(job, event.tenant, "asset_changes", changes.listed)
     completed = InventoryCompleted.reply_to(
         event,
         **blobs,
@@ -164,13 +164,25 @@ async def make_inventory(
         quality=inventory.quality,
         assets_by_environment=inventory.assets_by_environment,
         assets_by_operating_system=inventory.assets_by_operating_system,
+        duplicate_count=inventory.duplicates.height,
+        changes=changes.counts if changes is not None else None,
     )
     return [completed, *await save_mappings(session, event)]
 
 
+def _used(table: TableProfile, mapping: TableMapping, event: InventoryRequested) -> dict[str, Any]:
+    return {
+        "flow_id": event.flow_id,
+        "table_id": table.table_id,
+        "columns": [column.model_dump() for column in mapping.columns],
+        "source": table.model_dump(mode="json", exclude={"columns", "problems"}),
+        "rules_version": RULES_VERSION,
+    }
+
+
 async def _store(job: Job, tenant: Tenant, inventory: Inventory) -> dict[str, BlobRef]:
     # The largest last: the first rows for the database are made ready before it.
-    names = ("applications", "connections", "rejected_rows", "cell_problems", "assets")
+    names = ("applications", "connections", "duplicates", "rejected_rows", "cell_problems", "assets")
     return {name: await store_frame(job, tenant, name, getattr(inventory, name)) for name in names}
 
 

@@ -16,7 +16,7 @@ from services.field_mapping.normalise import PROBLEM_SCHEMA, Each, MappingMismat
 from services.field_mapping.quality import misfits, quality_report
 from services.field_mapping.technology_columns import canonical_names, refused, with_technologies
 
-__all__ = ["Inventory", "MappingMismatch", "SourceTable", "build_inventory"]
+__all__ = ["Inventory", "MappingMismatch", "SourceTable", "build_inventory", "laid_out"]
 
 _PLACE = {"table_id": pl.String, "file_name": pl.String, "sheet": pl.String}
 REJECTED_SCHEMA = {**_PLACE, "row": pl.Int64, "reason": pl.String, "raw": pl.String}
@@ -73,10 +73,10 @@ def build_inventory(
         quality=quality_report(assets, rows, invalid, sum(part.rejected_assets for part in parts)),
         assets_by_environment=_counts(_text(assets, "environment")),
         assets_by_operating_system=_counts(canonical_names(assets, "operating_system")),
-        assets=_laid_out(assets, ASSETS),
-        duplicates=_laid_out(merged.doubtful, DUPLICATES),
-        applications=_laid_out(_merge_applications(_stack([part.applications for part in parts])), APPLICATION_LIST),
-        connections=_laid_out(_count_connections(_stack([part.connections for part in parts])), CONNECTIONS),
+        assets=laid_out(assets, ASSETS),
+        duplicates=laid_out(merged.doubtful, DUPLICATES),
+        applications=laid_out(_merge_applications(_stack([part.applications for part in parts])), APPLICATION_LIST),
+        connections=laid_out(_count_connections(_stack([part.connections for part in parts])), CONNECTIONS),
         rejected_rows=pl.concat([pl.DataFrame(schema=REJECTED_SCHEMA), *(part.rejected for part in parts)]),
         cell_problems=pl.concat([pl.DataFrame(schema=CELL_PROBLEM_SCHEMA), *(part.problems for part in parts)]),
     )
@@ -176,7 +176,7 @@ def _text(frame: pl.DataFrame, name: str) -> pl.Series:
     )
 
 
-def _laid_out(frame: pl.DataFrame, layout: dict[str, str]) -> pl.DataFrame:
+def laid_out(frame: pl.DataFrame, layout: dict[str, str]) -> pl.DataFrame:
     """The columns of a claim check, in its order and types, and after them the tenant's own fields."""
     types = {name: pl.Datetime("us") if kind == "Datetime" else getattr(pl, kind) for name, kind in layout.items()}
     if frame.is_empty():

@@ -149,9 +149,14 @@ def merge_assets(rows: pl.DataFrame, namespace: UUID, known: Known | None = None
     assets = merge_groups(rows.head(new), group.head(new)).with_columns(asset_uid=identity)
     if uids is not None:
         assets = assets.with_columns(asset_uid=known_uids(assets, group, uids))
-    names = [pl.col(field) for field in ("hostname", "vm_name", "asset_id", "serial_number", "uuid")]
-    assets = assets.with_columns(name=pl.coalesce(names))
+    assets = named(assets)
     return Merged(assets, _named_pairs(doubtful, group, assets))
+
+
+def named(assets: pl.DataFrame) -> pl.DataFrame:
+    """Assets with the `name` that people call them by."""
+    names = [pl.col(field) for field in ("hostname", "vm_name", "asset_id", "serial_number", "uuid")]
+    return assets.with_columns(name=pl.coalesce(names))
 
 
 def _identities(keys: pl.DataFrame, group: pl.Series, namespace: UUID) -> pl.Series:

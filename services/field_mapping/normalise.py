@@ -23,6 +23,8 @@ from services.field_mapping.vocabularies import (
     canonical_values,
 )
 
+# Raise it with every change that makes a value of the same cell another: origins say by which rules they were read.
+RULES_VERSION = 1
 # The share of machines with fewer cores than sockets from which on that is no typing error. Our figure.
 FEWER_CORES_THAN_SOCKETS = 0.1
 # What a number of this field may be, in its canonical unit; anything else is a typing error or a wrong unit.
@@ -108,6 +110,12 @@ def clean(raw: pl.Series) -> pl.Series:
     return text.set(text.str.to_lowercase().is_in(list(EMPTY_WORDS)), None)
 
 
+def clean_text(raw: str | None) -> str | None:
+    """One cell as `clean` leaves it."""
+    text = (raw or "").strip(_BLANKS)
+    return None if text.lower() in EMPTY_WORDS else text
+
+
 def normalise_table(table: SourceTable, each: Each = map) -> NormalisedTable:
     """Read every accepted column in its field's type; several columns of one field give its first filled value.
 
@@ -117,7 +125,7 @@ def normalise_table(table: SourceTable, each: Each = map) -> NormalisedTable:
     fields: dict[str, list[pl.Series]] = {}
     problems: list[pl.DataFrame] = []
     columns = accepted(table.mapping)
-    for column, (values, found) in zip(columns, each(partial(_normalise_column, table), columns), strict=True):
+    for column, (values, found) in zip(columns, each(partial(normalise_column, table), columns), strict=True):
         fields.setdefault(column.field or "", []).append(values)
         problems.extend(found)
     frame = table.frame.select(ROW_NUMBER).with_columns(
@@ -130,7 +138,8 @@ def normalise_table(table: SourceTable, each: Each = map) -> NormalisedTable:
     return NormalisedTable(frame, pl.concat(problems) if problems else pl.DataFrame(schema=PROBLEM_SCHEMA))
 
 
-def _normalise_column(table: SourceTable, column: ColumnMapping) -> tuple[pl.Series, list[pl.DataFrame]]:
+def normalise_column(table: SourceTable, column: ColumnMapping) -> tuple[pl.Series, list[pl.DataFrame]]:
+    """The values of one accepted column, and what is to be said of its cells (`PROBLEM_SCHEMA`)."""
     kind = _checked_type(table, column)
     raw = table.frame[column.column]
     values, reasons, remark = _read_column(raw, column, kind)
