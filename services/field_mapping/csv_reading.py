@@ -3,10 +3,8 @@
 import contextlib
 import csv
 import io
-import itertools
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NoReturn
@@ -15,9 +13,9 @@ import polars as pl
 
 from contracts.claim_checks import ROW_NUMBER
 from contracts.envelope import Problem
+from services.field_mapping.csv_layout import USUAL_DELIMITERS, Layout, find_layout, lenient
 from services.field_mapping.csv_repair import rewrite
 from services.field_mapping.file_format import HEAD_BYTES
-from services.field_mapping.header import Header, find_header
 from services.field_mapping.read_table import (
     ReadLimits,
     ReadTable,
@@ -31,21 +29,8 @@ from services.field_mapping.read_table import (
 from services.field_mapping.table_cleaning import clean_table, titles_above
 from services.field_mapping.text_encoding import CHUNK_BYTES, to_utf8
 
-_DELIMITERS = ",;\t|"
-_HEAD_RECORDS = 200
 _MAX_LINE_BYTES = 64 * 1024**2
 _LONE_RETURN = re.compile(rb"\r(?!\n)")
-_ENCODED_BOM = "\ufeff"
-
-
-@dataclass(frozen=True)
-class _Layout:
-    """Where the table of a text file begins: the header's record and the lines up to its end."""
-
-    delimiter: str
-    header: Header
-    lines: int
-    above: list[list[str]]
 
 
 def read_csv(path: Path, file_name: str, limits: ReadLimits) -> ReadTable:
@@ -57,7 +42,7 @@ def read_csv(path: Path, file_name: str, limits: ReadLimits) -> ReadTable:
     _refuse_wide_start(path, file_name, limits)
     with TemporaryDirectory(prefix="modernize-read-") as folder:
         text = to_utf8(path, Path(folder), file_name)
-        layout = _find_layout(text, file_name)
+        layout = find_layout(text, file_name)
         if len(layout.header.cells) > limits.max_columns:
             too_many_columns(len(layout.header.cells), file_name, limits, layout.header.index + 1)
         raw, problems = _read_records(text, layout, Path(folder), file_name, limits)
@@ -82,89 +67,30 @@ def _refuse_wide_start(path: Path, file_name: str, limits: ReadLimits) -> None:
     """Decide from the first bytes, so that millions of columns cost no more than two."""
     with path.open("rb") as file:
         head = file.read(HEAD_BYTES)
-    for delimiter in _DELIMITERS:
+    for delimiter in USUAL_DELIMITERS:
         # Zero bytes go so that UTF-16 can be counted like any other text.
         text = head.replace(b"\0", b"").decode("latin-1")
-        columns = len(next(_lenient(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)), []))
+        columns = len(next(lenient(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)), []))
         if columns > limits.max_columns:
             too_many_columns(columns, file_name, limits, 1)
 
 
-def _lenient(records: Iterator[list[str]]) -> Iterator[list[str]]:
-    """The records up to the first one that is too long to be one."""
-    try:
-        yield from records
-    except csv.Error:
-        return
-
-
-def _find_layout(text: Path, file_name: str) -> _Layout:
-    """Try each delimiter and take the one whose header fits the rows best."""
-    with text.open("rb") as file:
-        content = file.read(HEAD_BYTES)
-        complete = not file.read(1)
-    head = content.decode("utf-8", errors="ignore").removeprefix(_ENCODED_BOM)
-    if not head.strip() and (complete or _is_blank(text)):
-        reject(
-            "empty_file", file_name, "The file holds nothing but blank lines. Export it again and upload the new file."
-        )
-    # Excel's own first line, such as "sep=;", names the delimiter.
-    first_line = head.split("\n", 1)[0].strip('\r "').lower()
-    named = first_line[4:] if first_line in {f"sep={delimiter}" for delimiter in _DELIMITERS} else ""
-    found: list[_Layout] = []
-    for delimiter in named or _DELIMITERS:
-        layout = _layout_with(delimiter, head, complete, skip=bool(named))
-        if layout is not None:
-            found.append(layout)
-    best = max(found, key=lambda layout: (layout.header.fit, layout.header.naming), default=None)
-    if best is None or not best.header.naming:
-        reject(
-            "no_header",
-            file_name,
-            "The first full row of the file holds values, not column names. Add a header row that names the columns.",
-            row=best.header.index + 1 if best else 1,
-        )
-    return best
-
-
-def _is_blank(text: Path) -> bool:
-    with text.open("rb") as file:
-        return not any(chunk.strip() for chunk in iter(lambda: file.read(CHUNK_BYTES), b""))
-
-
-def _layout_with(delimiter: str, head: str, complete: bool, skip: bool) -> _Layout | None:
-    reader = csv.reader(io.StringIO(head, newline=""), delimiter=delimiter)
-    records, lines = [], []
-    for record in itertools.islice(_lenient(reader), _HEAD_RECORDS):
-        records.append(record)
-        lines.append(reader.line_num)
-    if not complete and len(records) > 1 and len(records) < _HEAD_RECORDS:
-        records.pop()
-    header = find_header([[], *records[1:]] if skip else records)
-    if header is None:
-        return None
-    # With a wrong delimiter a quote in the middle of the text opens a cell, which swallows line after line.
-    header = replace(header, fit=header.fit * len(records) / max(lines))
-    return _Layout(delimiter, header, lines[header.index], records[int(skip) : header.index])
-
-
 def _read_records(
-    text: Path, layout: _Layout, folder: Path, file_name: str, limits: ReadLimits
+    text: Path, layout: Layout, folder: Path, file_name: str, limits: ReadLimits
 ) -> tuple[pl.DataFrame, list[Problem]]:
     """The records below the header, one row each (empty ones too), and what had to be treated specially."""
     width = len(layout.header.cells)
-    lines = _plain_lines(text, layout.delimiter, file_name)
+    dialect = layout.dialect
+    lines = _plain_lines(text, dialect.delimiter, file_name) if dialect.plain else None
     if lines is not None:
         refuse_many_cells(min(lines, limits.max_rows), width, file_name, limits)
         # polars stops at a number of rows on one core only, and no more rows than lines need no stop.
         most = limits.max_rows + 1 if lines > limits.max_rows else None
         # More cells than columns somewhere raise: only the tolerant way keeps them all.
         with contextlib.suppress(pl.exceptions.ComputeError, pl.exceptions.SchemaError):
-            return _scan(text, layout.delimiter, width, most, layout.lines), []
+            return _scan(text, dialect.delimiter, width, most, layout.lines), []
     repaired = folder / "repaired.csv"
-    widest, rows, problems = rewrite(
-        text, repaired, layout.delimiter, layout.header.index + 1, width, file_name, limits
-    )
+    widest, rows, problems = rewrite(text, repaired, dialect, layout.header.index + 1, width, file_name, limits)
     refuse_many_cells(rows, widest, file_name, limits)
     return _scan(repaired, ",", widest, limits.max_rows + 1, skip_lines=0), problems
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from contracts.envelope import Problem
+from services.field_mapping.csv_layout import Dialect
 from services.field_mapping.read_table import MAX_PROBLEMS, ReadLimits, cell_too_long, reject, too_many_columns
 
 _SEPARATORS = frozenset("\x1c\x1d\x1e\x1f")
@@ -13,7 +14,7 @@ _END = "\x00end of file\x00"
 
 
 def rewrite(
-    text: Path, target: Path, delimiter: str, skip_records: int, width: int, file_name: str, limits: ReadLimits
+    text: Path, target: Path, dialect: Dialect, skip_records: int, width: int, file_name: str, limits: ReadLimits
 ) -> tuple[int, int, list[Problem]]:
     """Write the records after the first `skip_records` to `target`, comma separated, one record a row.
 
@@ -29,7 +30,7 @@ def rewrite(
         write = csv.writer(output).writerow
         # No database takes the zero character, so it becomes a sign that shows it.
         lines = (line.replace("\0", "\ufffd") for line in source)
-        reader = csv.reader(itertools.chain(lines, [_END]), delimiter=delimiter)
+        reader = dialect.records(itertools.chain(lines, [_END]))
         for record in _numbered_errors(itertools.islice(reader, skip_records, None), skip_records, file_name, limits):
             closed = record == [_END]
             if closed:

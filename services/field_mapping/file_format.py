@@ -49,7 +49,7 @@ _ZIP_FORMATS = (
 )
 _ADVICE = "Upload the table itself as CSV, Excel workbook (.xlsx), JSON or Parquet, or a ZIP archive of these."
 _TAR_MAGIC = slice(257, 262)
-_UNPRINTABLE = bytes(b for b in range(32) if b not in b"\t\n\v\f\r\x1a\x1b\x1c\x1d\x1e\x1f")
+_UNPRINTABLE = bytes(b for b in range(32) if b not in b"\x01\t\n\v\f\r\x1a\x1b\x1c\x1d\x1e\x1f")
 
 
 def detect_kind(path: Path, head: bytes, file_name: str) -> Kind:

@@ -3,7 +3,7 @@
 import codecs
 import re
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from charset_normalizer import from_bytes
@@ -16,13 +16,26 @@ _SAMPLE_BYTES = 64 * 1024
 _HIGH = re.compile(rb"[\x80-\xff]")
 _UTF8_SEQUENCE = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
 
-# Letters beyond ASCII that the languages written in a code page use; shared bytes mean the same in all of them.
-_WESTERN = "äöüßÄÖÜàâçéèêëîïôùûœæÀÂÇÉÈÊÎÔÛáíóúñÁÍÓÚÑãõÃÕåøÅØìòÌÒ¿¡ºªý€£§°µ®©™«»·–—‘’‚“”„…•²³½¼ \xa0"
-_CENTRAL = "ąćęłńóśźżĄĆĘŁŃÓŚŹŻáčďéěíňřšťúůýžÁČĎÉĚÍŇŘŠŤÚŮÝŽäöüőűÄÖÜŐŰßăâîşţĂÂÎŞŢđĐľĽĺŕôÔ€§°®©™«»·–—‘’‚“”„… \xa0"
-_TURKISH = "çğıöşüÇĞİÖŞÜâîûÂÎ€§°®©™«»·–—‘’‚“”„… \xa0"
-_LATIN = (("cp1252", _WESTERN), ("cp1250", _CENTRAL), ("cp1254", _TURKISH))
+# Letters beyond ASCII by code page and language; a text is written in one language, perhaps with a name from another.
+_SIGNS = "¿¡ºªý€£§°µ®©™«»·–—‘’‚“”„…•†²³½¼¹ \xa0"
+_WESTERN = "äöüßÄÖÜàâçéèêëîïôùûœæÀÂÇÉÈÊÎÔÛáíóúñÁÍÓÚÑãõÃÕåøÅØìòÌÒ" + _SIGNS
+_GERMAN = "äöüßÄÖÜ"
+_LATIN = (
+    ("cp1252", _WESTERN),
+    ("cp1254", "çğıöşüÇĞİÖŞÜâîûÂÎÛ" + _SIGNS),
+    ("cp1250", "ąćęłńóśźżĄĆĘŁŃÓŚŹŻ" + _GERMAN + _SIGNS),
+    ("cp1250", "áčďéěíňóřšťúůýžÁČĎÉĚÍŇÓŘŠŤÚŮÝŽľĽĺŕôÔ" + _GERMAN + _SIGNS),
+    ("cp1250", "áéíóöőúüűÁÉÍÓÖŐÚÜŰ" + _GERMAN + _SIGNS),
+    ("cp1250", "ăâîşţĂÂÎŞŢ" + _GERMAN + _SIGNS),
+    ("cp1250", "čćđšžČĆĐŠŽ" + _GERMAN + _SIGNS),
+)
+# Code pages older than those of Windows give a letter to every byte, so whole words have to look right.
+_OLD = tuple((name, "äöüßÄÖÜàâçéèêëîïôùûáíóúñåøÉ") for name in ("cp850", "mac_roman"))
+_WORD = re.compile(r"[^\W\d_]+")
+_NATURAL = 0.9
+# Below this share of letters of its language a text is in another code page.
+_ENOUGH = 0.85
 _OTHER_SCRIPTS = ["cp1251", "koi8_r", "cp1253", "cp1255", "cp1256", "shift_jis", "euc_jp", "gb18030", "big5", "euc_kr"]
-_OEM = "cp850"
 # Latin text has single accented letters between plain ones; another script read as Latin has runs of them.
 _FOREIGN_RUN = re.compile(r"[^\x00-\xa0\W]{3,}")
 
@@ -75,15 +88,28 @@ def _guess_encoding(path: Path, file_name: str) -> str:
     if in_sequences > len(_HIGH.findall(sample)) - in_sequences:
         # The text is UTF-8 but for a few bytes; another encoding would garble all the rest without a word.
         deque(_decode(path, "utf-8", file_name), maxlen=0)
-    latin = [(name, text, letters) for name, letters in _LATIN if (text := _decoded(sample, name)) is not None]
-    if latin and not _is_foreign(latin[0][1]):
-        return max(latin, key=lambda item: _share_of(item[1], item[2]))[0]
+    fitting = _fitting(sample, _LATIN)
+    if fitting is not None:
+        return fitting
+    old = _fitting(sample, _OLD)
+    if old is not None and _has_natural_words(sample.decode(old)):
+        return old
     best = from_bytes(sample, cp_isolation=_OTHER_SCRIPTS).best()
-    if best is not None and _decoded(sample, best.encoding) is not None:
-        return str(best.encoding)
-    if not latin and _decoded(sample, _OEM) is not None and b"\x00" not in sample:
-        return _OEM
-    return latin[0][0] if latin else "cp1252"
+    return str(best.encoding) if best is not None and _decoded(sample, best.encoding) is not None else "cp1252"
+
+
+def _fitting(sample: bytes, pages: Sequence[tuple[str, str]]) -> str | None:
+    """The code page of the language whose letters the sample has, if any."""
+    read = [(name, text, letters) for name, letters in pages if (text := _decoded(sample, name)) is not None]
+    if not read or _is_foreign(read[0][1]):
+        return None
+    share, name = max(((_share_of(text, letters), name) for name, text, letters in read), key=lambda found: found[0])
+    return name if share >= _ENOUGH else None
+
+
+def _has_natural_words(text: str) -> bool:
+    words = [word for word in _WORD.findall(text) if not word.isascii()]
+    return sum(word.isupper() or word[1:].islower() for word in words) >= _NATURAL * len(words)
 
 
 def _sample(path: Path) -> bytes:

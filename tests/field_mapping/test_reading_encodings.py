@@ -88,3 +88,14 @@ def test_utf_16_cut_in_the_middle_of_a_letter_is_refused(tmp_path: Path) -> None
     with pytest.raises(FileRejected) as caught:
         read_tables(path, "export.csv")
     assert (caught.value.problem.code, caught.value.problem.row) == ("unreadable_encoding", 3)
+
+
+@pytest.mark.parametrize("name", ["Şişli ığdır", "İstanbul", "Łódź"])
+def test_one_name_is_enough_to_tell_code_pages_of_latin_letters_apart(tmp_path: Path, name: str) -> None:
+    encoding = "cp1254" if name[0] in "Şİ" else "cp1250"
+    text = f"server;ort\nweb01;{name}\nweb02;Berlin\n"
+    assert names_and_rows(tmp_path, text.encode(encoding))[1] == [("web01", name), ("web02", "Berlin")]
+
+
+def test_text_of_an_old_macintosh_is_read(tmp_path: Path) -> None:
+    assert names_and_rows(tmp_path, TEXT.encode("mac_roman"))[1] == [("wéb01", "Zürich"), ("db01", "Malmö")]
