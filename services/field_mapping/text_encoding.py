@@ -108,8 +108,9 @@ def _fitting(sample: bytes, pages: Sequence[tuple[str, str]]) -> str | None:
 
 
 def _has_natural_words(text: str) -> bool:
-    words = [word for word in _WORD.findall(text) if not word.isascii()]
-    return sum(word.isupper() or word[1:].islower() for word in words) >= _NATURAL * len(words)
+    words: list[str] = [word for word in _WORD.findall(text) if not word.isascii()]
+    natural = sum(word.isupper() or word[1:].islower() for word in words)
+    return natural >= _NATURAL * len(words)
 
 
 def _sample(path: Path) -> bytes:
