@@ -107,14 +107,14 @@ class TechnologyMatcher:
                 self._postings[gram].append((index, value / length))
 
     def rank(self, text: str) -> list[Match]:
-        """The products that the text can mean, best first; none where it has no word."""
-        exact = self._exact(words(text))
-        if len(exact) == 1:
+        """The products that the text can mean, best first; none where it has no word of a name."""
+        written = words(text)
+        exact = self._exact(written)
+        if len(exact) == 1 or all(is_number(word) or stands_beside(word) for word in written):
             return exact
         best: dict[int, Match] = {}
         for penalty, variant in self._variants(text):
-            written = spelled_out(words(variant))
-            for index, score in self._scores(written):
+            for index, score in self._scores(spelled_out(words(variant))):
                 spelling = self._spellings[index]
                 known = best.get(spelling.product)
                 if known is None or score + penalty > known.score:

@@ -19,6 +19,7 @@ _INTERCEPT, _PER_SCORE, _PER_LEAD = -4.7, 5.6, 7.4
 _EXACT = 0.98
 _LEAD_THAT_COUNTS = 0.25
 _NAME_IN_VERSION = re.compile("[A-Za-z]{3}")
+_SEPARATOR = re.compile(r"\s*[;|]\s*|\s+\+\s+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +60,12 @@ def confidence(ranked: list[Match]) -> float:
 def recognise(text: str, version: str | None = None) -> Technology | None:
     """The technology that a text and the column of versions beside it mean; None where that is not certain.
 
-    Some tools write the family as the name and the product as the version ("windows", "Windows Server 2012 R2").
+    Some tools write the family as the name and the product as the version ("windows", "Windows Server 2012 R2"). A list
+    of different products ("IIS; SQL Server") is refused: none of them is what the text means.
     """
+    parts = _SEPARATOR.split(text)
+    if len(parts) > 1 and len({part.product for part in map(recognise, parts) if part}) > 1:
+        return None
     if version and _NAME_IN_VERSION.search(version):
         named = recognise(version)
         if named is not None:
@@ -71,7 +76,7 @@ def recognise(text: str, version: str | None = None) -> Technology | None:
         return None
     product, spelling = ranked[0].product, ranked[0].spelling
     release = release_of(product, text, spelling, version)
-    how = "is written as" if ranked[0].exact else "comes closest to"
+    how = "reads as" if ranked[0].exact else "comes closest to"
     named_as = f'"{text}" {how} "{spelling}"' + (f" ({product.name})" if product.name != spelling else "")
     by = f"release {release} by its numbers" if release else "no single release is named"
     return Technology(product.name, product.kind, product.vendor, release, round(sure, 3), f"{named_as}; {by}")

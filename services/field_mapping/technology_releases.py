@@ -18,11 +18,17 @@ def release_of(product: Product, text: str, spelling: str, version: str | None =
     None where neither has a number, and where the text names several. A build that the catalogue knows counts more
     than other numbers: "Windows Server 10.0.17763" is release 2019.
     """
-    named = set(words(spelling))
     written = words(text) if not _SEVERAL.search(text) else ()
-    # Where a name may carry the release itself, such as "Windows 2012", its numbers count, too.
-    own = [word for word in written if product.releases or word not in named]
+    own = [word for word in written if product.releases or word not in _of_the_name(product, spelling)]
     return _release(product, own) or _release(product, list(words(version or "")))
+
+
+def _of_the_name(product: Product, spelling: str) -> set[str]:
+    """The words that name the product: in "Access 97" or "Windows 2012" that is all but the number, in "OS/400" all."""
+    spelled = set(words(spelling))
+    named = set(words(product.name))
+    letters = {word for word in spelled if not is_number(word)}
+    return named if letters <= named else named | spelled
 
 
 def _release(product: Product, written: list[str]) -> str | None:

@@ -38,6 +38,7 @@ _LONG_FORMS = {
     "pgm": "program",
     "serv": "server",
     "srv": "server",
+    "srvr": "server",
     "std": "standard",
     "svr": "server",
     "sys": "system",

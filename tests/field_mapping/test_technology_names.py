@@ -39,6 +39,9 @@ from services.field_mapping.technology_words import is_number, words
         ("Java 1.8.0_292", None, "Java 8"),
         ("C#", None, "C#"),
         ("Internet Infomation Services", None, "Microsoft IIS"),
+        ("MS Access 97", None, "Microsoft Access 97"),
+        ("OS/400 V7R3", None, "IBM i 7.3"),
+        ("Windows Server 2003, Standard Edition", None, "Windows Server 2003"),
     ],
 )  # fmt: skip
 def test_a_technology_has_one_name_however_it_is_written(text: str, version: str | None, name: str) -> None:
@@ -67,7 +70,7 @@ def test_a_column_of_versions_decides_between_several() -> None:
 @pytest.mark.parametrize(
     "text",
     ["Payroll", "Maria Lopez", "Frankfurt DC2", "see ticket 88213", "unknown", "10.20.30.40", "Production", "", "?",
-     "7", "custom built in house", "two of them", "Group Alpha"],
+     "7", "custom built in house", "two of them", "Group Alpha", "IIS; SQL Server", "Tomcat + MySQL"],
 )  # fmt: skip
 def test_what_names_no_technology_is_refused(text: str) -> None:
     assert recognise(text) is None
