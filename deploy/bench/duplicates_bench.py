@@ -108,7 +108,7 @@ def _source(table: Export) -> SourceTable:
         row_count=table.rows.height, columns=[], rows=nothing,
     )  # fmt: skip
     mapping = TableMapping(table_id=table_id, file_name=table.name, kind="inventory", columns=columns)
-    return SourceTable(profile, mapping, numbered)
+    return SourceTable(profile, mapping, numbered.lazy())
 
 
 def score(clusters: Iterable[list[int]], truth: list[int], cpu_seconds: float) -> Score:

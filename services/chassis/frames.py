@@ -7,7 +7,7 @@ import tempfile
 from collections import deque
 from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,16 @@ async def load_frame(job: Job, tenant: Tenant, ref: BlobRef) -> pl.DataFrame:
     """The frame behind a claim check; raises what `Blobs.local` raises."""
     async with job.blobs.local(tenant, ref) as path:
         return await job.run(pl.read_parquet, path)
+
+
+@asynccontextmanager
+async def scan_frame(job: Job, tenant: Tenant, ref: BlobRef) -> AsyncGenerator[pl.LazyFrame, None]:
+    """The frame behind a claim check, of which only what is collected is read; raises what `Blobs.local` raises.
+
+    It can be collected inside the `with` only.
+    """
+    async with job.blobs.local(tenant, ref) as path:
+        yield pl.scan_parquet(path)
 
 
 async def insert_frames(

@@ -100,7 +100,8 @@ async def _source_tables(event: Event, job: Job, source_rows: str) -> tuple[Sequ
                 kind=profile.kind,
                 columns=columns,
             )
-            tables.append(SourceTable(profile, mapping, await load_frame(job, event.tenant, profile.rows), own_types))
+            frame = await load_frame(job, event.tenant, profile.rows)
+            tables.append(SourceTable(profile, mapping, frame.lazy(), own_types))
     if not tables:
         raise ExpectedFailure(
             "origin_unknown",

@@ -4,6 +4,7 @@ import asyncio
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
 from typing import Any
 from uuid import uuid5
 
@@ -28,7 +29,7 @@ from contracts.discovery import (
 from contracts.envelope import BlobRef, Tenant
 from contracts.learning import OWN_PREFIX, MappingSaved
 from services.chassis.errors import ExpectedFailure
-from services.chassis.frames import PIECE_ROWS, insert_frames, load_frame, store_frame
+from services.chassis.frames import PIECE_ROWS, insert_frames, scan_frame, store_frame
 from services.chassis.service import Service
 from services.chassis.work import Job
 from services.field_mapping.inventory import Inventory, MappingMismatch, SourceTable, build_inventory
@@ -124,19 +125,19 @@ async def make_inventory(
     decided = {mapping.table_id: mapping for mapping in event.mappings}
     async with job.reading() as session:
         own_types = await read_own_types(session)
-    sources = [
-        SourceTable(table, decided[table.table_id], await load_frame(job, event.tenant, table.rows), own_types)
-        for table in event.tables
-    ]
     total = sum(table.row_count for table in event.tables)
     await job.progress(0, total, f"cleaning {total:,} rows")
     async with job.reading() as session:
         known = await known_machines(session)
-    try:
-        inventory = await job.run(build_inventory, sources, event.tenant.engagement_id, _COLUMNS.map, known)
-    except MappingMismatch as error:
-        raise ExpectedFailure("mapping_mismatch", str(error)) from error
-    del sources
+    async with AsyncExitStack() as files:
+        sources: list[SourceTable] = []
+        for table in event.tables:
+            frame = await files.enter_async_context(scan_frame(job, event.tenant, table.rows))
+            sources.append(SourceTable(table, decided[table.table_id], frame, own_types))
+        try:
+            inventory = await job.run(build_inventory, sources, event.tenant.engagement_id, _COLUMNS.map, known)
+        except MappingMismatch as error:
+            raise ExpectedFailure("mapping_mismatch", str(error)) from error
     if inventory.assets.is_empty() and inventory.applications.is_empty():
         raise _no_assets(event.tables, inventory.rejected_rows)
     await job.progress(total, total, f"storing {inventory.assets.height:,} assets")

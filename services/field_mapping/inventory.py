@@ -64,7 +64,7 @@ def build_inventory(
     position, parts = 0, []
     for table in tables:
         parts.append(_sort_rows(table, position, each))
-        position += table.frame.height
+        position += _height(table)
     rows = _stack([part.assets for part in parts])
     merged = merge_assets(rows, namespace, known) if rows.height else Merged(rows, pl.DataFrame())
     assets = with_technologies(merged.assets)
@@ -91,15 +91,15 @@ def _sort_rows(table: SourceTable, position: int, each: Each) -> _Sorted:
         pl.int_range(position, position + pl.len(), dtype=pl.Int64).alias(ORDER),
         _places(place, table.frame),
     )
+    del normalised
     kinds = {kind: rows.filter(mask) for kind, mask in _kinds(profile.kind, rows).items()}
+    del rows
     unusable = {
         "assets": _misfits_among(table, kinds["assets"], IDENTITY_FIELDS),
         "applications": _misfits_among(table, kinds["applications"], _APPLICATION_NAMES),
     }
     connections, unusable["connections"] = _connection_ends(kinds["connections"])
-    usable = {
-        kind: kinds[kind].join(unusable[kind], on=ROW_NUMBER, how="anti", maintain_order="left") for kind in kinds
-    }
+    usable = {kind: _without(kinds.pop(kind), unusable[kind]) for kind in list(kinds)}
     problems = pl.concat([problems, _refused_technologies(table, usable["assets"])])
     lost = problems.filter("lost").join(usable["assets"], left_on="row", right_on=ROW_NUMBER, how="semi")
     at = [pl.lit(str(profile.table_id)).alias("table_id"), pl.lit(profile.file_name).alias("file_name")]
@@ -125,11 +125,24 @@ def _refused_technologies(table: SourceTable, rows: pl.DataFrame) -> pl.DataFram
     return found.select(name for name in PROBLEM_SCHEMA)
 
 
-def _places(place: str, frame: pl.DataFrame) -> pl.Series:
+def _height(table: SourceTable) -> int:
+    height: int = table.frame.select(pl.len()).collect().item()
+    return height
+
+
+def _without(rows: pl.DataFrame, unusable: pl.DataFrame) -> pl.DataFrame:
+    if unusable.is_empty():
+        return rows
+    return rows.join(unusable, on=ROW_NUMBER, how="anti", maintain_order="left")
+
+
+def _places(place: str, frame: pl.LazyFrame) -> pl.Series:
     """Where each row comes from, with the places of the rows of other sheets that were joined to it."""
-    joined = [JOINED_ROWS] if JOINED_ROWS in frame.columns else []
+    joined = [JOINED_ROWS] if JOINED_ROWS in frame.collect_schema() else []
     own = pl.concat_str(pl.lit(place), ROW_NUMBER)
-    return frame.select(pl.concat_str(own, *joined, separator="; ", ignore_nulls=True).alias(SOURCE)).to_series()
+    return (
+        frame.select(pl.concat_str(own, *joined, separator="; ", ignore_nulls=True).alias(SOURCE)).collect().to_series()
+    )
 
 
 def _kinds(kind: str, rows: pl.DataFrame) -> dict[str, pl.Expr]:
@@ -146,20 +159,22 @@ def _kinds(kind: str, rows: pl.DataFrame) -> dict[str, pl.Expr]:
 
 def _misfits_among(table: SourceTable, rows: pl.DataFrame, identity: tuple[str, ...]) -> pl.DataFrame:
     frame = table.frame
-    if rows.height < frame.height:
-        frame = frame.join(rows, on=ROW_NUMBER, how="semi", maintain_order="left")
+    if rows.height < _height(table):
+        frame = frame.join(rows.lazy().select(ROW_NUMBER), on=ROW_NUMBER, how="semi", maintain_order="left")
     return misfits(replace(table, frame=frame), rows.drop(ORDER, SOURCE), identity)
 
 
 def _with_cells(table: SourceTable, unusable: pl.DataFrame) -> pl.DataFrame:
     """Rejected rows in the file's order, each with `raw`: its filled cells as written, a JSON object."""
-    cells = table.frame.join(unusable, on=ROW_NUMBER, how="semi").drop(ROW_NUMBER)
+    rows = table.frame.filter(pl.col(ROW_NUMBER).is_in(unusable[ROW_NUMBER].implode())).collect(engine="streaming")
+    cells = rows.drop(ROW_NUMBER)
     raw = [
         orjson.dumps({name: cell for name, cell in row.items() if cell}).decode() for row in cells.iter_rows(named=True)
     ]
-    numbers = table.frame.join(unusable, on=ROW_NUMBER, how="semi").select(ROW_NUMBER)
-    return numbers.with_columns(raw=pl.Series(raw, dtype=pl.String)).join(
-        unusable, on=ROW_NUMBER, maintain_order="left"
+    return (
+        rows.select(ROW_NUMBER)
+        .with_columns(raw=pl.Series(raw, dtype=pl.String))
+        .join(unusable, on=ROW_NUMBER, maintain_order="left")
     )
 
 

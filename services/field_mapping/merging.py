@@ -61,11 +61,10 @@ def merge_groups(rows: pl.DataFrame, group: pl.Series) -> pl.DataFrame:
     with the most filled cells first and then in source order; lists are united. `rows` have `_order` (position among
     all rows read, ascending) and `_source` (where the row stands).
     """
-    numbered = pl.DataFrame({"row": pl.Series(range(rows.height), dtype=pl.UInt32), "group": group})
-    records = rows.filter(numbered["row"] == numbered["group"]).rename({SOURCE: "source_rows"})
+    leads = group == pl.Series(range(rows.height), dtype=group.dtype)
     several = group.is_duplicated()
     if not several.any():
-        return records
+        return rows.rename({SOURCE: "source_rows"})
     fields = [name for name in rows.columns if name in CATALOG or name.startswith(OWN_PREFIX)]
     lists = [name for name in fields if name in CATALOG and CATALOG[name].type == "list"]
     filled = pl.sum_horizontal(pl.col(name).is_not_null().cast(pl.Int16) for name in fields)
@@ -76,14 +75,19 @@ def merge_groups(rows: pl.DataFrame, group: pl.Series) -> pl.DataFrame:
         .agg(
             *(pl.col(name).first(ignore_nulls=True) for name in fields if name not in lists),
             *(pl.col(name).drop_nulls().str.join("; ") for name in lists),
-            pl.col(SOURCE).sort_by(ORDER).str.join("; ").alias("source_rows"),
+            pl.col(SOURCE).sort_by(ORDER).str.join("; "),
         )
     )
     entries = [pl.col(name).str.split("; ").list.unique(maintain_order=True).list.join("; ") for name in lists]
     merged = merged.with_columns(pl.when(entry != "").then(entry) for entry in entries)
     # Both are in the order of the groups' first rows.
-    places = several.filter(numbered["row"] == numbered["group"]).arg_true()
-    return records.with_columns(records[name].scatter(places, merged[name]) for name in [*fields, "source_rows"])
+    places = several.filter(leads).arg_true()
+    # Column by column, so that there is never a third copy of all of them.
+    records = (rows[name].filter(leads) for name in rows.columns)
+    changed = {*fields, SOURCE}
+    return pl.DataFrame(
+        record.scatter(places, merged[record.name]) if record.name in changed else record for record in records
+    ).rename({SOURCE: "source_rows"})
 
 
 def name_based_uuids(namespace: UUID, names: pl.Series) -> pl.Series:

@@ -81,12 +81,13 @@ class MappingMismatch(ValueError):
 class SourceTable:
     """One imported table: what it looks like, what its columns mean, and its rows as strings beside `_row`.
 
-    `own_types` has the types of the fields that its tenant added to the catalogue.
+    The rows may be on disk: as text they take more memory than anything that is made of them, so they are read column
+    by column. `own_types` has the types of the fields that the tenant added to the catalogue.
     """
 
     profile: TableProfile
     mapping: TableMapping
-    frame: pl.DataFrame
+    frame: pl.LazyFrame
     own_types: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -128,11 +129,15 @@ def normalise_table(table: SourceTable, each: Each = map) -> NormalisedTable:
     for column, (values, found) in zip(columns, each(partial(normalise_column, table), columns), strict=True):
         fields.setdefault(column.field or "", []).append(values)
         problems.extend(found)
-    frame = table.frame.select(ROW_NUMBER).with_columns(
-        pl.select(pl.coalesce([pl.lit(part) for part in parts]).alias(field)).to_series()
-        if len(parts) > 1
-        else parts[0].alias(field)
-        for field, parts in fields.items()
+    frame = (
+        cells_of(table, ROW_NUMBER)
+        .to_frame()
+        .with_columns(
+            pl.select(pl.coalesce([pl.lit(part) for part in parts]).alias(field)).to_series()
+            if len(parts) > 1
+            else parts[0].alias(field)
+            for field, parts in fields.items()
+        )
     )
     frame = _with_total_cores(frame)
     return NormalisedTable(frame, pl.concat(problems) if problems else pl.DataFrame(schema=PROBLEM_SCHEMA))
@@ -141,9 +146,14 @@ def normalise_table(table: SourceTable, each: Each = map) -> NormalisedTable:
 def normalise_column(table: SourceTable, column: ColumnMapping) -> tuple[pl.Series, list[pl.DataFrame]]:
     """The values of one accepted column, and what is to be said of its cells (`PROBLEM_SCHEMA`)."""
     kind = _checked_type(table, column)
-    raw = table.frame[column.column]
+    raw = cells_of(table, column.column)
     values, reasons, remark = _read_column(raw, column, kind)
-    return values, _problems(table.frame[ROW_NUMBER], raw, column, reasons, remark)
+    return values, _problems(table, raw, column, reasons, remark)
+
+
+def cells_of(table: SourceTable, name: str) -> pl.Series:
+    """One column as it was imported."""
+    return table.frame.select(name).collect().to_series()
 
 
 def _with_total_cores(frame: pl.DataFrame) -> pl.DataFrame:
@@ -177,7 +187,7 @@ def _checked_type(table: SourceTable, column: ColumnMapping) -> str:
         raise MappingMismatch(
             f"{where}: {column.field!r} is not a field of {table.profile.kind}. Choose one of the catalogue."
         )
-    if column.column not in table.frame.columns:
+    if column.column not in table.frame.collect_schema():
         raise MappingMismatch(f"{where}: the table has no such column. Map the file again.")
     canonical = CATALOG[column.field].unit if column.field in CATALOG else None
     if canonical and factor(column.unit, canonical) is None:
@@ -293,7 +303,7 @@ _READERS: dict[str, Callable[[pl.Series], tuple[pl.Series, pl.Series | None]]] =
 
 
 def _problems(
-    rows: pl.Series, raw: pl.Series, column: ColumnMapping, reasons: pl.Series | None, remark: Remark | None
+    table: SourceTable, raw: pl.Series, column: ColumnMapping, reasons: pl.Series | None, remark: Remark | None
 ) -> list[pl.DataFrame]:
     found = []
     if reasons is not None and reasons.count():
@@ -307,6 +317,9 @@ def _problems(
                 False,
             )
         )
+    if not found:
+        return []
+    rows = cells_of(table, ROW_NUMBER)
     return [
         pl.DataFrame({"row": rows.filter(where), "raw": raw.filter(where), "reason": reason.filter(where)}).select(
             "row",

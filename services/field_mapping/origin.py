@@ -15,7 +15,14 @@ from contracts.claim_checks import ROW_NUMBER
 from contracts.discovery import TableProfile
 from services.field_mapping.identity import SOURCE, split_names, with_identity_columns
 from services.field_mapping.merging import ORDER, merge_groups
-from services.field_mapping.normalise import SourceTable, accepted, field_types, normalise_column, normalise_table
+from services.field_mapping.normalise import (
+    SourceTable,
+    accepted,
+    cells_of,
+    field_types,
+    normalise_column,
+    normalise_table,
+)
 from services.field_mapping.reading_rules import rule_of, written
 
 _NAMES = ("hostname", "fqdn", "domain")
@@ -76,13 +83,14 @@ def one_group(height: int) -> pl.Series:
 def _cells(table: SourceTable, wanted: list[int]) -> list[_Cell]:
     """What each accepted column of a table says in these rows."""
     kinds = field_types(table.profile.kind)
-    chosen = table.frame[ROW_NUMBER].is_in(wanted)
-    numbers = table.frame[ROW_NUMBER].filter(chosen)
+    rows = cells_of(table, ROW_NUMBER)
+    chosen = rows.is_in(wanted)
+    numbers = rows.filter(chosen)
     found = []
     for column in accepted(table.mapping):
         values, problems = normalise_column(table, column)
         lost = {row: reason for part in problems for row, reason in part.select("row", "reason").iter_rows()}
-        raws = table.frame[column.column].filter(chosen)
+        raws = cells_of(table, column.column).filter(chosen)
         for row, raw, value in zip(numbers, raws, values.filter(chosen), strict=True):
             rule = lost.get(row) or rule_of(column, kinds.get(column.field or "", "string"), raw, value)
             told = OriginCell(

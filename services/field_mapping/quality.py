@@ -28,7 +28,7 @@ def misfits(table: SourceTable, rows: pl.DataFrame, identity: tuple[str, ...] = 
 
     They are empty rows, totals, notes under the table, repeated headers, and rows without any of the `identity` fields.
     """
-    frame, columns = table.frame, [name for name in table.frame.columns if name != ROW_NUMBER]
+    frame, columns = table.frame, [name for name in table.frame.collect_schema() if name != ROW_NUMBER]
     if rows.is_empty():
         return pl.DataFrame(schema={ROW_NUMBER: pl.Int64, "reason": pl.String})
     given = [field for field in identity if field in rows.columns]
@@ -36,14 +36,15 @@ def misfits(table: SourceTable, rows: pl.DataFrame, identity: tuple[str, ...] = 
     no, yes = pl.lit(False), pl.lit(True)
     labels = rows.select(ROW_NUMBER, *(field for field in given if field not in proof))
     if columns:
-        labels = labels.with_columns(frame[columns[0]].str.strip_chars().alias(f"as written: {columns[0]}"))
+        first = pl.col(columns[0]).str.strip_chars().alias(f"as written: {columns[0]}")
+        labels = labels.with_columns(frame.select(first).collect())
     total = labels.select(
         ROW_NUMBER, total=pl.any_horizontal(no, *(pl.col(name).str.contains(_TOTAL) for name in labels.columns[1:]))
     )
     headers = {column.column for column in accepted(table.mapping) if column.field in given}
     header = frame.select(
         ROW_NUMBER, header=pl.any_horizontal(no, *(pl.col(name).str.to_lowercase() == name.lower() for name in headers))
-    )
+    ).collect()
     filled = pl.sum_horizontal(pl.lit(0), *(pl.col(name).is_not_null() for name in rows.columns if name != ROW_NUMBER))
     suspects = rows.select(
         ROW_NUMBER,
@@ -54,7 +55,7 @@ def misfits(table: SourceTable, rows: pl.DataFrame, identity: tuple[str, ...] = 
     ).filter(pl.any_horizontal("nameless", "total", "lonely", "header"))
     wanted = ", ".join(CATALOG[field].label for field in identity)
     found = []
-    cells = frame.filter(pl.col(ROW_NUMBER).is_in(suspects[ROW_NUMBER].implode()))
+    cells = frame.filter(pl.col(ROW_NUMBER).is_in(suspects[ROW_NUMBER].implode())).collect(engine="streaming")
     for suspect, row in zip(suspects.iter_rows(named=True), cells.iter_rows(named=True), strict=True):
         written = {name: value for name, value in row.items() if name != ROW_NUMBER and value and value.strip()}
         repeated = sum(value.strip().lower() == name.lower() for name, value in written.items())

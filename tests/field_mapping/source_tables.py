@@ -49,5 +49,5 @@ def source_table(
             rows=BlobRef(key="a/b/c/d", sha256="0" * 64, size_bytes=1, media_type="application/vnd.apache.parquet"),
         ),
         mapping=TableMapping(table_id=table_id, file_name=file_name, sheet=sheet, kind=kind, columns=decided),
-        frame=frame,
+        frame=frame.lazy(),
     )

@@ -188,7 +188,7 @@ def test_no_row_vanishes(rows_of_tables: list[list[dict[str, str | None]]]) -> N
     result = inventory(*tables)
     rejected = [f"{name}:{row}" for name, row in result.rejected_rows.select("file_name", "row").iter_rows()]
     kept = rows_of(result.assets) + rows_of(result.applications)
-    read = [f"{table.profile.file_name}:{row}" for table in tables for row in table.frame["_row"]]
+    read = [f"{table.profile.file_name}:{row}" for table in tables for row in table.frame.collect()["_row"]]
     assert sorted(kept + rejected) == sorted(read)
     quality = result.quality
     assert quality.rows_read == quality.assets + quality.duplicates_merged + quality.rows_rejected

@@ -165,7 +165,7 @@ def as_source(table: ReadTable) -> SourceTable:
     named: list[ColumnMapping] = [each for each in columns if each.field]
     empty = source_table({"VM": []}, named, file_name=table.file_name, sheet=table.sheet)
     mapping = TableMapping(**{**empty.mapping.model_dump(), "columns": named})
-    return SourceTable(empty.profile, mapping, table.frame)
+    return SourceTable(empty.profile, mapping, table.frame.lazy())
 
 
 NAMES = st.lists(st.sampled_from(["web01", "db01", "twin", "app", "gone"]), max_size=8)

@@ -35,7 +35,7 @@ def total_cores(**columns: list[str]) -> list[int | None]:
         ],
     )
     rows = pl.DataFrame({"_row": list(range(2, profile.row_count + 2)), **named})
-    cores: list[int | None] = normalise_table(SourceTable(profile, mapping, rows)).frame["cpu_cores"].to_list()
+    cores: list[int | None] = normalise_table(SourceTable(profile, mapping, rows.lazy())).frame["cpu_cores"].to_list()
     return cores
 
 
