@@ -104,7 +104,7 @@ class Event(BaseModel):
         return schema
 
     @classmethod
-    def reply_to(cls, event: "Event", **data: Any) -> Self:
+    def reply_to(cls, event: "Event | Envelope", **data: Any) -> Self:
         """A new event in the same tenant, flow and step, caused by `event`."""
         return cls(tenant=event.tenant, flow_id=event.flow_id, step=event.step, causation_id=event.id, **data)
 
@@ -138,22 +138,63 @@ class Event(BaseModel):
 
         Raises `UnknownEventType` for a type that has no class, `pydantic.ValidationError` for data that does not fit.
         """
-        name = message.get("type")
-        event_class = EVENT_TYPES.get(name) if isinstance(name, str) else None
-        if event_class is None:
-            raise UnknownEventType(f"no event has the type {name!r}")
+        event_class = _class_of(message)
         fields = dict(message.get("data") or {})
         for field, wire in _OPTIONAL:
             fields[field] = message.get(wire)
         for attribute in ("id", "source", "time"):
             if attribute in message:
                 fields[attribute] = message[attribute]
-        account, engagement = message.get("clientaccountid"), message.get("engagementid")
-        if isinstance(account, str) and isinstance(engagement, str):
-            fields["tenant"] = _tenant(account, engagement)
-        else:
-            fields["tenant"] = {"client_account_id": account, "engagement_id": engagement}
+        fields["tenant"] = _tenant_of(message)
         return event_class.model_validate(fields)
+
+
+class Envelope(BaseModel):
+    """An event of which only the envelope was read: for who keeps events, and need not understand them."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: UUID
+    type_name: str
+    tenant: Tenant
+    flow_id: UUID | None = None
+    step: str | None = None
+    traceparent: str | None = None
+    message: dict[str, Any]
+
+    @staticmethod
+    def from_cloudevent(message: Mapping[str, Any]) -> "Envelope":
+        """As `Event.from_cloudevent`, but whatever the event's data is."""
+        return Envelope.model_validate(
+            {
+                "id": message.get("id"),
+                "type_name": _class_of(message).type_name,
+                "tenant": _tenant_of(message),
+                "flow_id": message.get("flowid"),
+                "step": message.get("step"),
+                "traceparent": message.get("traceparent"),
+                "message": message,
+            }
+        )
+
+    def event(self) -> Event:
+        """The whole event; raises `pydantic.ValidationError` for data that does not fit."""
+        return Event.from_cloudevent(self.message)
+
+
+def _class_of(message: Mapping[str, Any]) -> type[Event]:
+    name = message.get("type")
+    event_class = EVENT_TYPES.get(name) if isinstance(name, str) else None
+    if event_class is None:
+        raise UnknownEventType(f"no event has the type {name!r}")
+    return event_class
+
+
+def _tenant_of(message: Mapping[str, Any]) -> Tenant | dict[str, Any]:
+    account, engagement = message.get("clientaccountid"), message.get("engagementid")
+    if isinstance(account, str) and isinstance(engagement, str):
+        return _tenant(account, engagement)
+    return {"client_account_id": account, "engagement_id": engagement}
 
 
 @cache

@@ -75,8 +75,7 @@ class Admission:
         # Other systems choose their own ids: unique only with their source (CloudEvents 1.0, "id"), in one tenant.
         name = [str(tenant.client_account_id), str(tenant.engagement_id), message.get("source"), message.get("id")]
         event_id = uuid5(NAMESPACE_URL, orjson.dumps(name).decode())
-        await enter(session, tenant)
-        if not await enter_inbox(session, self._metadata, [event_id]):
+        if not await enter_inbox(session, self._metadata, tenant, [event_id]):
             raise _Repeated
         for event in events:
             await enter(session, event.tenant)

@@ -3,14 +3,14 @@
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from datetime import timedelta
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import structlog
 from pydantic import ValidationError
 from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from contracts.envelope import Event, Tenant, UnknownEventType
+from contracts.envelope import Envelope, Event, Tenant, UnknownEventType
 from contracts.operations import EventDeadLettered
 from services.chassis.bus.external import Refused
 from services.chassis.bus.transport import Delivery, unpacked
@@ -42,9 +42,9 @@ def emitted_events(result: Any) -> list[Event]:
 
 
 class _Received(NamedTuple):
-    """An event, and the message that it was read from."""
+    """An event, or its envelope where that is enough, and the message that it was read from."""
 
-    event: Event
+    event: Event | Envelope
     message: dict[str, Any]
 
 
@@ -111,8 +111,7 @@ class Consumer:
             [(f"{name} {each.event.type_name}", each.event.traceparent) for each in group]
         )
         with spans as traceparents, bound(service=name, tenant=tenant):
-            await enter(session, tenant)
-            new = await enter_inbox(session, self._metadata, [each.event.id for each in group])
+            new = await enter_inbox(session, self._metadata, tenant, [each.event.id for each in group])
             fresh: dict[Any, _Received] = {}
             for each in group:
                 if each.event.id in new:
@@ -129,7 +128,6 @@ class Consumer:
             self._telemetry.consume(name, event.traceparent),
             bound(service=self._service.name, tenant=event.tenant, flow_id=event.flow_id),
         ):
-            await enter(session, event.tenant)
             try:
                 await self._attempt(session, queue, handler, received)
             except Exception as error:
@@ -140,10 +138,10 @@ class Consumer:
         event = received.event
         try:
             async with session.begin_nested():
-                if await enter_inbox(session, self._metadata, [event.id]):
+                if await enter_inbox(session, self._metadata, event.tenant, [event.id]):
                     await self._run(session, handler, [received], {})
         except ExpectedFailure as failure:
-            if isinstance(event, EventDeadLettered):
+            if event.type_name == EventDeadLettered.type_name:
                 raise
             async with session.begin_nested():
                 if handler.failure is None:
@@ -151,7 +149,7 @@ class Consumer:
                     await set_aside(
                         session, self._metadata, queue, received.message, code=problem.code, reason=problem.detail
                     )
-                elif await enter_inbox(session, self._metadata, [event.id]):
+                elif await enter_inbox(session, self._metadata, event.tenant, [event.id]):
                     reply = handler.failure.reply_to(event, problem=failure.problem)
                     await add_events(session, self._metadata, [reply])
 
@@ -159,7 +157,7 @@ class Consumer:
         self, session: AsyncSession, handler: Handler, group: list[_Received], traces: dict[Any, str]
     ) -> bool:
         if handler.long:
-            rows = [work_row(each.event, each.message) for each in group]
+            rows = [work_row(cast(Event, each.event), each.message) for each in group]
             await session.execute(insert(self._metadata.work), rows)
             return True
         events = [each.event for each in group]
@@ -174,7 +172,7 @@ class Consumer:
         await enter(session, event.tenant)
         attempts = attempts_of(message)
         # A dead letter about a dead letter would come back here without end: that one event is never given up.
-        if attempts < len(BACK_OFF) or isinstance(event, EventDeadLettered):
+        if attempts < len(BACK_OFF) or event.type_name == EventDeadLettered.type_name:
             again = {**message, ATTEMPTS_KEY: attempts + 1}
             await add_directed(session, self._metadata, queue, again, BACK_OFF[min(attempts, len(BACK_OFF) - 1)])
             return
@@ -205,12 +203,14 @@ def _read(delivery: Delivery, handler: Handler) -> tuple[list[_Received], list[t
     return read, unreadable
 
 
-def _event_of(message: Any, handler: Handler) -> Event:
+def _event_of(message: Any, handler: Handler) -> Event | Envelope:
     """The event in one part of a message; raises what `described` can describe."""
     if isinstance(message, bytes):
         raise Refused("not_json", "The message is no JSON.")
     if not isinstance(message, dict) or not isinstance(message.get("data") or {}, dict):
         raise Refused("not_a_cloudevent", "This is no CloudEvent whose data is a JSON object.")
+    if handler.envelopes:
+        return Envelope.from_cloudevent(message)
     event = Event.from_cloudevent(message)
     if not isinstance(event, handler.hears):
         raise Refused("wrong_queue", f"This queue is not for events of the type {event.type_name}.")

@@ -29,6 +29,8 @@ log = structlog.get_logger()
 
 # A batch is thousands of objects that live for milliseconds: at Python's own 700 the collector took half of the time.
 GC_THRESHOLDS = (200_000, 20, 20)
+# What only keeps or shows leaves the processor to what flows wait for, and then takes what has come meanwhile at once.
+PATIENCE_SECONDS = 0.025
 # Redeliveries come within minutes; replays of dead letters within days.
 INBOX_RETENTION = timedelta(days=30)
 INBOX_SWEEP_SECONDS = 3600.0
@@ -77,7 +79,15 @@ class Runtime:
         """The queues of this service and what takes their messages."""
         name = self.service.name
         wanted = [
-            Subscription(queue, name, EVENTS, event.type_name, partial(self._take, event, queue, handler), handler.many)
+            Subscription(
+                queue,
+                name,
+                EVENTS,
+                event.type_name,
+                partial(self._take, event, queue, handler),
+                handler.many,
+                PATIENCE_SECONDS if handler.patient else 0.0,
+            )
             for handler in self.service.handlers
             for event in handler.hears
             for queue in [self.service.queue_of(event)]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from contracts.envelope import EVENT_TYPES, Event
+from contracts.envelope import EVENT_TYPES, Envelope, Event
 from contracts.work import WorkCancelled
 from services.chassis.cancelling import cancel_work
 from services.chassis.tables import ServiceMetaData
@@ -22,18 +22,27 @@ Function = TypeVar("Function", bound=Callable[..., Awaitable[Any]])
 
 @dataclass(frozen=True)
 class Handler:
-    """One handler: the events it hears, those it may emit, whether it is long work, whether it takes many at once."""
+    """One handler: the events it hears, those it may emit, whether it is long work, whether it takes many at once.
+
+    `envelopes`: it hears all events, of whatever data, and gets their envelopes.
+    """
 
     function: Callable[..., Awaitable[Any]]
     hears: tuple[type[Event], ...]
     emits: tuple[type[Event], ...]
     long: bool
     batch: bool = False
+    envelopes: bool = False
 
     @property
     def many(self) -> bool:
         """Whether many events cost it little more than one, so that they are better taken together."""
         return self.batch or self.long
+
+    @property
+    def patient(self) -> bool:
+        """Whether nothing waits for it: it only keeps or shows what happened, and may do so for several at once."""
+        return self.batch and (self.envelopes or not self.emits)
 
     @property
     def failure(self) -> type[Event] | None:
@@ -66,7 +75,7 @@ class Service:
         It runs inside the transaction of the event's inbox row, in the event's tenant, and never touches the network.
         One whose first parameter is a list of events gets all new events of a message that are of one tenant, in order;
         the events that it returns have the `causation_id` of the one that caused them. If it raises, it is called
-        again for each event alone.
+        again for each event alone. One that takes `Envelope` hears every event, also one whose data fits no schema.
         """
         self._add(function, long=False)
         return function
@@ -142,11 +151,16 @@ class Service:
         batch = typing.get_origin(hints[first]) is list
         if batch and long:
             raise TypeError(f"{function.__qualname__}: long work is done one event at a time")
-        self.handlers.append(Handler(function, hears, _event_classes(hints.get("return")), long, batch))
+        envelopes = Envelope in (hints[first], *typing.get_args(hints[first]))
+        if envelopes and long:
+            raise TypeError(f"{function.__qualname__}: long work has to understand its event")
+        self.handlers.append(Handler(function, hears, _event_classes(hints.get("return")), long, batch, envelopes))
 
 
 def _event_classes(annotation: Any) -> tuple[type[Event], ...]:
-    """The event classes in an annotation: a class, a union, a list of either."""
+    """The event classes in an annotation: a class, a union, a list of either; an envelope may be of any event."""
+    if annotation is Envelope:
+        return (Event,)
     if isinstance(annotation, type) and issubclass(annotation, Event):
         return (annotation,)
     if typing.get_origin(annotation) in (typing.Union, types.UnionType, list):

@@ -16,10 +16,12 @@ ENGAGEMENT = "(NULLIF(current_setting('app.engagement_id'::text, true), ''::text
 # Wrapped in a sub-select the setting is read once a statement, not once a row.
 _OWN_ROWS = f"client_account_id = (select {CLIENT_ACCOUNT}) and engagement_id = (select {ENGAGEMENT})"
 
-_ENTER = text(
+# Takes `settings_of` a tenant.
+ENTER = (
     "select set_config('app.client_account_id', :client_account_id, true),"
     " set_config('app.engagement_id', :engagement_id, true)"
 )
+_ENTER = text(ENTER)
 
 
 class TenantRow:
@@ -33,9 +35,12 @@ class TenantRow:
 
 async def enter(connection: AsyncConnection | AsyncSession, tenant: Tenant) -> None:
     """Make `tenant` the one whose rows the rest of this transaction sees and writes."""
-    await connection.execute(
-        _ENTER, {"client_account_id": str(tenant.client_account_id), "engagement_id": str(tenant.engagement_id)}
-    )
+    await connection.execute(_ENTER, settings_of(tenant))
+
+
+def settings_of(tenant: Tenant) -> dict[str, str]:
+    """The settings by which a transaction knows its tenant."""
+    return {"client_account_id": str(tenant.client_account_id), "engagement_id": str(tenant.engagement_id)}
 
 
 def service_role(service: str) -> str:

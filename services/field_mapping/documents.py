@@ -1,44 +1,11 @@
-"""What a tenant taught as one JSON document, to be kept or taken elsewhere, and back from it."""
+"""What a document of lessons teaches, and whose files it is about."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from uuid import UUID
 
 from contracts.discovery import ColumnProfile
-from contracts.learning import LearningDocument, Lesson, Teaching, TemplateSource
+from contracts.learning import LearningDocument, Teaching
 from services.field_mapping.sources import KnownHeader, header_keys, mapping_id_of
-from services.field_mapping.taught import column_key
-from services.field_mapping.verdicts import Knowledge
-
-
-def document_of(known: Knowledge, headers: Iterable[KnownHeader]) -> LearningDocument:
-    """Everything that counts, in a fixed order; a source without a known header is left out: nothing recognises it."""
-    by_source: dict[UUID, list[KnownHeader]] = {}
-    for header in sorted(headers, key=lambda header: header.mapping_id):
-        by_source.setdefault(header.source_id, []).append(header)
-    sources = [
-        TemplateSource(
-            name=versions[0].source_name,
-            kind=versions[0].kind,
-            family=versions[0].family,
-            # The version that gave the source its id comes first, so that it gives it again.
-            headers=[
-                [column.name for column in version.columns]
-                for version in sorted(versions, key=lambda version: version.mapping_id != source_id)
-            ],
-            lessons=_teachings(lesson for lesson in known.lessons if lesson.source_id == source_id),
-        )
-        for source_id, versions in by_source.items()
-    ]
-    return LearningDocument(
-        fields=sorted(known.own_fields, key=lambda own: own.field_id),
-        lessons=_teachings(lesson for lesson in known.lessons if lesson.source_id is None),
-        sources=sorted(sources, key=lambda source: (source.name, source.kind, source.family, source.headers)),
-    )
-
-
-def _teachings(lessons: Iterable[Lesson]) -> list[Teaching]:
-    taught = [Teaching.model_validate(lesson.model_dump(include=set(Teaching.model_fields))) for lesson in lessons]
-    return sorted(taught, key=lambda each: (column_key(each.column), each.verdict, each.field or ""))
 
 
 def headers_in(document: LearningDocument, known: Sequence[KnownHeader]) -> list[KnownHeader]:

@@ -8,7 +8,7 @@ from sqlalchemy import delete, func, select, text, tuple_
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from contracts.discovery import InventoryRequested, TableMapping, TableProfile
+from contracts.discovery import ColumnMapping, InventoryRequested, TableMapping, TableProfile
 from contracts.envelope import BlobRef, Event
 from contracts.learning import FieldMappingLearned, Learning, LearningDecided, MappingSaved, OwnField
 from services.field_mapping.effects import SavedTable
@@ -17,6 +17,7 @@ from services.field_mapping.learning_tables import LearningRow, OwnFieldRow, Pro
 from services.field_mapping.sources import KnownHeader, file_family, header_keys, mapping_id_of
 from services.field_mapping.verdicts import Knowledge
 
+_NOT_IMPORTED = "It is known from a document; no file with it was imported yet."
 _TENANT = ["client_account_id", "engagement_id"]
 _LOCK = text("select pg_advisory_xact_lock(hashtextextended('learnings' || current_setting('app.engagement_id'), 0))")
 
@@ -140,17 +141,23 @@ async def save_headers(
             columns=list(header.columns),
             rows=BlobRef(key="", sha256="", size_bytes=0, media_type=""),
         )
+        columns = [
+            ColumnMapping(column=column.name, field=None, confidence=0, status="unmapped", reason=_NOT_IMPORTED)
+            for column in header.columns
+        ]
         row = {
             **{name: getattr(header, name) for name in ("mapping_id", "source_id", "source_name", "kind", "family")},
             "profile": profile.model_dump(mode="json"),
-            "columns": [],
+            "columns": [column.model_dump(mode="json") for column in columns],
             "learning_id": event.learning_id,
             "saved_at": event.time,
         }
         statement = insert(SavedMapping).values(row).on_conflict_do_nothing().returning(SavedMapping.mapping_id)
         if await session.scalar(statement) is not None:
             about = {name: row[name] for name in ("mapping_id", "source_id", "source_name", "kind", "family")}
-            saved.append(MappingSaved.reply_to(event, **about, file_name=header.source_name, columns=[], decided=False))
+            saved.append(
+                MappingSaved.reply_to(event, **about, file_name=header.source_name, columns=columns, decided=False)
+            )
     return saved
 
 

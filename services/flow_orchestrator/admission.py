@@ -25,12 +25,13 @@ _ONE_AT_A_TIME = text(
 _COUNT = text(f"""
     select coalesce((select running_flows from flow_orchestrator.tenant_limits), :default) as cap,
         coalesce((select weight from flow_orchestrator.tenant_limits), 1) as weight,
-        (select count(*) from {TABLE} where status = 'running' and flow_id <> all(cast(:own as uuid[]))) as running
-""")
-_KEYS_HELD = text(f"""
-    select distinct concurrency_key from {TABLE}
-    where concurrency_key is not null and status not in ('created', 'scheduled', 'queued')
-        and status not in {_ENDED} and flow_id <> all(cast(:own as uuid[]))
+        (select count(*) from {TABLE} where status = 'running' and flow_id <> all(cast(:own as uuid[]))) as running,
+        array(
+            select distinct concurrency_key from {TABLE}
+            where concurrency_key is not null and status not in ('created', 'scheduled', 'queued')
+                and status not in {_ENDED} and flow_id <> all(cast(:own as uuid[]))
+        ) as keys_held,
+        exists (select from {TABLE} where status = 'queued' and flow_id <> all(cast(:own as uuid[]))) as queue
 """)
 _NEXT = text(f"""
     select flow_id from {TABLE} queued
@@ -51,6 +52,7 @@ class Room:
     weight: int
     running_elsewhere: int
     keys_held_elsewhere: frozenset[str]
+    queue_elsewhere: bool
     _running: int = 0
     _keys: Counter[str] = field(default_factory=Counter)
 
@@ -85,9 +87,8 @@ async def room(session: AsyncSession, own: Iterable[UUID]) -> Room:
     """Count what the tenant runs beside the flows of the batch (`own`), and keep others from counting meanwhile."""
     own = list(own)
     await session.execute(_ONE_AT_A_TIME)
-    counted = (await session.execute(_COUNT, {"default": RUNNING_FLOWS, "own": own})).one()
-    held = (await session.execute(_KEYS_HELD, {"own": own})).scalars()
-    return Room(counted.cap, counted.weight, counted.running, frozenset(held))
+    found = (await session.execute(_COUNT, {"default": RUNNING_FLOWS, "own": own})).one()
+    return Room(found.cap, found.weight, found.running, frozenset(found.keys_held), found.queue)
 
 
 async def next_in_queue(session: AsyncSession, own: Iterable[UUID], free: int) -> list[UUID]:

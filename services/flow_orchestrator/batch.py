@@ -128,8 +128,9 @@ class Batch:
         space = await self._space()
         if not space.free:
             return
-        elsewhere = await next_in_queue(self._session, self.states, space.free)
-        self.states |= await store.locked(self._session, elsewhere, skip_locked=True)
+        if space.queue_elsewhere:
+            elsewhere = await next_in_queue(self._session, self.states, space.free)
+            self.states |= await store.locked(self._session, elsewhere, skip_locked=True)
         candidates = [state for state in self.states.values() if state.status == "queued"]
         for state in sorted(candidates, key=lambda each: (-each.priority, each.created_at)):
             if not space.admits(state.concurrency_key):

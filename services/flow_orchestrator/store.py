@@ -3,11 +3,12 @@
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any
 from uuid import UUID
 
 import orjson
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.flow_orchestrator.flow_type import FlowType
@@ -23,16 +24,16 @@ _MASTER_COLUMNS = (
     *("flow_id", "flow_type", "version", "revision", "status", "current_phase", "waits_until", "wake_at"),
     *("priority", "concurrency_key", "parent_flow_id", "created_at"),
 )
-_ENTRY_COLUMNS = ("seq", "at", "phase", "status", "note", "actor")
 
 # In the order of their ids, so that two batches that share flows cannot wait for each other.
-_LOCK = (
+_LOCK = text(
     f"select state::text as state from {SCHEMA}.{MASTER} where flow_id = any(cast(:flow_ids as uuid[]))"
     " order by flow_id for update"
 )
+_LOCK_UNLESS_HELD = text(f"{_LOCK.text} skip locked")
 
 # A timer that moves away stays where it is: it is looked at early once, and the row's update touches no index.
-_WRITE_MASTERS = text(f"""
+_MASTERS = f"""
     insert into {SCHEMA}.{MASTER} as stored (flow_id, flow_type, version, revision, status, current_phase, waits_until,
         wake_at, priority, concurrency_key, parent_flow_id, state, created_at, updated_at)
     select r.*, :now from unnest(
@@ -46,25 +47,26 @@ _WRITE_MASTERS = text(f"""
         current_phase = excluded.current_phase, waits_until = excluded.waits_until,
         wake_at = case when stored.wake_at <= excluded.wake_at then stored.wake_at else excluded.wake_at end,
         concurrency_key = excluded.concurrency_key, state = excluded.state, updated_at = excluded.updated_at
-""")
+"""
 
-_WRITE_JOURNAL = text(f"""
+_JOURNAL = f"""
     insert into {SCHEMA}.flow_journal
         (flow_id, seq, at, event_id, event_type, phase, status, note, actor, checkpoint)
     select * from unnest(
-        cast(:flow_id as uuid[]), cast(:seq as int[]), cast(:at as timestamptz[]), cast(:event_id as uuid[]),
-        cast(:event_type as text[]), cast(:phase as text[]), cast(:status as text[]), cast(:note as text[]),
+        cast(:entry_flow_id as uuid[]), cast(:seq as int[]), cast(:at as timestamptz[]), cast(:event_id as uuid[]),
+        cast(:event_type as text[]), cast(:phase as text[]), cast(:entry_status as text[]), cast(:note as text[]),
         cast(:actor as text[]), cast(:checkpoint as json[])
     )
-""")
+"""
 
 
 async def locked(
     session: AsyncSession, flow_ids: Collection[UUID], *, skip_locked: bool = False
 ) -> dict[UUID, FlowState]:
     """The flows of these ids that there are, locked until the transaction ends."""
-    statement = text(f"{_LOCK} skip locked" if skip_locked else _LOCK)
-    rows = await session.execute(statement, {"flow_ids": list(flow_ids)})
+    if not flow_ids:
+        return {}
+    rows = await session.execute(_LOCK_UNLESS_HELD if skip_locked else _LOCK, {"flow_ids": list(flow_ids)})
     states = (FlowState.load(orjson.loads(row.state)) for row in rows)
     return {state.flow_id: state for state in states}
 
@@ -92,49 +94,66 @@ async def save(session: AsyncSession, decisions: Sequence[Decision], now: dateti
     kept = [each for each in last.values() if not each.deleted]
     gone = [flow_id for flow_id, each in last.items() if each.deleted]
     if kept:
-        await _write_masters(session, kept, now)
-        await _write_children(session, [each.state for each in kept])
-    journal = [each for each in decisions if not last[each.state.flow_id].deleted]
-    if journal:
-        await _write_journal(session, journal)
+        await _write(session, kept, [each for each in decisions if not last[each.state.flow_id].deleted], now)
     if gone:
         await _delete(session, gone)
 
 
-async def _write_masters(session: AsyncSession, decisions: list[Decision], now: datetime) -> None:
+async def _write(session: AsyncSession, last: list[Decision], entries: list[Decision], now: datetime) -> None:
+    """Masters and children as the last decisions have them, and the journal of all, in one round trip."""
+    children = _children([each.state for each in last])
+    rows = {_child_rows(number): orjson.dumps(rows).decode() for number, rows in enumerate(children.values())}
+    await session.execute(_writing(tuple(children)), {"now": now, **_masters(last), **_entries(entries), **rows})
+
+
+def _masters(decisions: list[Decision]) -> dict[str, Any]:
     states = [each.state for each in decisions]
     rows: dict[str, Any] = {name: [getattr(state, name) for state in states] for name in _MASTER_COLUMNS}
-    await session.execute(_WRITE_MASTERS, {**rows, "state": [each.stored for each in decisions], "now": now})
+    return {**rows, "state": [each.stored for each in decisions]}
 
 
-async def _write_children(session: AsyncSession, states: list[FlowState]) -> None:
-    by_table: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for state in states:
-        row = {"flow_id": state.flow_id, "status": state.status, "current_phase": state.current_phase}
-        by_table[CHILD_TABLES[state.flow_type]].append({**row, **flow_type_of(state).child_row(state)})
-    for table, rows in by_table.items():
-        columns = list(dict.fromkeys(name for row in rows for name in row))
-        changes = ", ".join(f"{name} = excluded.{name}" for name in columns if name != "flow_id")
-        statement = text(
-            f"insert into {SCHEMA}.{table} ({', '.join(columns)})"
-            f" select {', '.join(columns)} from json_populate_recordset(null::{SCHEMA}.{table}, cast(:rows as json))"
-            f" on conflict ({KEY}) do update set {changes}"
-        )
-        await session.execute(statement, {"rows": orjson.dumps(rows).decode()})
-
-
-async def _write_journal(session: AsyncSession, decisions: list[Decision]) -> None:
+def _entries(decisions: list[Decision]) -> dict[str, Any]:
     entries = [each.entry for each in decisions]
-    rows: dict[str, Any] = {
-        "flow_id": [each.state.flow_id for each in decisions],
+    return {
+        "entry_flow_id": [each.state.flow_id for each in decisions],
         "event_id": [each.cause_id for each in decisions],
         "event_type": [entry.cause for entry in entries],
+        "entry_status": [entry.status for entry in entries],
         "checkpoint": [each.stored if each.entry.checkpoint else None for each in decisions],
+        **{name: [getattr(entry, name) for entry in entries] for name in ("seq", "at", "phase", "note", "actor")},
     }
-    rows |= {
-        name: [getattr(entry, name) for entry in entries] for name in ("seq", "at", "phase", "status", "note", "actor")
-    }
-    await session.execute(_WRITE_JOURNAL, rows)
+
+
+# The table of some child rows, and their columns.
+_Child = tuple[str, tuple[str, ...]]
+
+
+def _children(states: list[FlowState]) -> dict[_Child, list[dict[str, Any]]]:
+    found: dict[_Child, list[dict[str, Any]]] = defaultdict(list)
+    for state in states:
+        row = {"flow_id": state.flow_id, "status": state.status, "current_phase": state.current_phase}
+        row |= flow_type_of(state).child_row(state)
+        found[CHILD_TABLES[state.flow_type], tuple(row)].append(row)
+    return found
+
+
+def _child_rows(number: int) -> str:
+    return f"children_{number}"
+
+
+@cache
+def _writing(children: tuple[_Child, ...]) -> TextClause:
+    """The statement that writes masters, these kinds of child rows, and the journal."""
+    parts = [f"masters as ({_MASTERS})"]
+    for number, (table, columns) in enumerate(children):
+        changes = ", ".join(f"{name} = excluded.{name}" for name in columns if name != "flow_id")
+        name, names = _child_rows(number), ", ".join(columns)
+        parts.append(
+            f"{name} as (insert into {SCHEMA}.{table} ({names})"
+            f" select {names} from json_populate_recordset(null::{SCHEMA}.{table}, cast(:{name} as json))"
+            f" on conflict ({KEY}) do update set {changes})"
+        )
+    return text(f"with {', '.join(parts)} {_JOURNAL}")
 
 
 async def _delete(session: AsyncSession, flow_ids: list[UUID]) -> None:

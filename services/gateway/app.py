@@ -8,22 +8,26 @@ from contracts import rest
 from contracts.envelope import Tenant
 from services.chassis.health import health_routes
 from services.chassis.runtime import Runtime
-from services.gateway import admission, flow_handlers, metrics, projections, retention
+from services.gateway import admission, flow_handlers, learning_handlers, metrics, projections, retention
 from services.gateway.api import PROBLEM_RESPONSES, Api
 from services.gateway.handlers import service
 from services.gateway.keys import remember_bootstrap_key
 from services.gateway.problems import install_problem_details
 from services.gateway.routes import (
     approvals,
+    fields,
     flow_control,
     flow_search,
     flows,
     imports,
     inventory,
+    learnings,
+    lessons,
     limits,
     operations,
     performance,
     reports,
+    saved_mappings,
     schedules,
 )
 from services.gateway.routes import metrics as metrics_route
@@ -36,6 +40,7 @@ __all__ = [
     "admission",
     "create_api",
     "flow_handlers",
+    "learning_handlers",
     "metrics",
     "projections",
     "retention",
@@ -81,6 +86,7 @@ def create_api(runtime: Runtime) -> Api:
     app.include_router(metrics_route.router)
     for module in (
         *(imports, flow_search, flow_control, flows, schedules, approvals, inventory, reports),
+        *(fields, saved_mappings, learnings, lessons),
         *(performance, limits, operations),
     ):
         app.include_router(module.router, prefix="/api/v1")

@@ -11,6 +11,7 @@ from contracts.discovery import ColumnMapping, TableMapping
 from contracts.flows import PhaseView
 from contracts.forms import FieldMappingEdits
 from contracts.lifecycle import FlowRepair, StartOptions
+from services.gateway.learning_examples import LEARNING_EXAMPLES
 
 AT = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
 CLIENT = UUID("6f0c6f0e-58a5-4d0b-9a53-0a8c6f3a1f10")
@@ -295,5 +296,5 @@ _EXAMPLES: tuple[BaseModel, ...] = (
 # By the name of the schema in the OpenAPI document.
 EXAMPLES: dict[str, dict[str, Any]] = {
     type(example).__name__: example.model_dump(mode="json", exclude_unset=isinstance(example, rest.ProblemDetails))
-    for example in _EXAMPLES
+    for example in (*_EXAMPLES, *LEARNING_EXAMPLES)
 }

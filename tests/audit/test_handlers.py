@@ -11,13 +11,14 @@ from sqlalchemy import func, select, text
 from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from contracts.envelope import Event, Tenant, uuid7
+from contracts.envelope import Envelope, Event, Tenant, uuid7
 from contracts.operations import AuditVerificationCompleted, AuditVerificationRequested, DeadLetterDropped
 from services.audit import handlers
 from services.audit.app import service
 from services.audit.handlers import record
 from services.audit.tables import Head, LogEntry
 from services.chassis.database import Database
+from services.chassis.errors import ExpectedFailure
 from services.chassis.migrations import admin_url
 from services.chassis.settings import Settings
 from services.chassis.testing import some_tenant
@@ -46,12 +47,17 @@ def event(tenant: Tenant, number: int = 0) -> Event:
 async def hear(log: Database, *events: Event) -> None:
     """Record events in one transaction, as the consumer does with a batch of one tenant."""
     async with log.transaction(events[0].tenant) as session:
-        await record(list(events), session)
+        await record(heard(*events), session)
+
+
+def heard(*events: Event) -> list[Envelope]:
+    """What the consumer makes of events that were sent."""
+    return [Envelope.from_cloudevent(event.to_cloudevent()) for event in events]
 
 
 async def verify(log: Database, tenant: Tenant) -> AuditVerificationCompleted:
     async with log.transaction(tenant) as session:
-        [found] = await record([AuditVerificationRequested(tenant=tenant, verification_id=uuid4())], session)
+        [found] = await record(heard(AuditVerificationRequested(tenant=tenant, verification_id=uuid4())), session)
     return found
 
 
@@ -77,7 +83,7 @@ async def test_what_was_rolled_back_leaves_no_gap(log: Database) -> None:
     tenant = some_tenant()
     await hear(log, event(tenant))
     async with log.transaction(tenant) as session:
-        await record([event(tenant)], session)
+        await record(heard(event(tenant)), session)
         await session.rollback()
     await hear(log, event(tenant))
     found = await verify(log, tenant)
@@ -86,12 +92,32 @@ async def test_what_was_rolled_back_leaves_no_gap(log: Database) -> None:
 
 async def test_an_entry_holds_the_whole_event(log: Database) -> None:
     tenant = some_tenant()
-    heard = DeadLetterDropped(tenant=tenant, event_id="ü\0\u2028", queue="q", dropped_by="me", flow_id=uuid7())
-    await hear(log, heard)
+    sent = DeadLetterDropped(tenant=tenant, event_id="ü\0\u2028", queue="q", dropped_by="me", flow_id=uuid7())
+    await hear(log, sent)
     async with log.transaction(tenant) as session:
         (entry,) = await session.scalars(select(LogEntry))
-    assert Event.from_cloudevent(json.loads(entry.record)) == heard
+    assert Event.from_cloudevent(json.loads(entry.record)) == sent
     assert (await verify(log, tenant)).valid
+
+
+async def test_what_a_newer_version_says_beyond_our_schema_is_kept_too(log: Database) -> None:
+    tenant = some_tenant()
+    message = event(tenant).to_cloudevent()
+    message["data"] |= {"event_id": ["not", "our", "schema"], "because": "it was agreed"}
+    async with log.transaction(tenant) as session:
+        await record([Envelope.from_cloudevent(message)], session)
+        (entry,) = await session.scalars(select(LogEntry))
+    assert json.loads(entry.record) == message
+    assert (await verify(log, tenant)).valid
+
+
+async def test_a_request_to_check_that_nobody_can_read_is_refused_by_name(log: Database) -> None:
+    tenant = some_tenant()
+    request = AuditVerificationRequested(tenant=tenant, verification_id=uuid4()).to_cloudevent()
+    request["data"] = {"verification_id": "the first one"}
+    async with log.transaction(tenant) as session:
+        with pytest.raises(ExpectedFailure, match="verification_id"):
+            await record([Envelope.from_cloudevent(request)], session)
 
 
 async def test_the_check_itself_is_in_the_log_it_checks(log: Database) -> None:
@@ -105,7 +131,7 @@ async def test_a_check_in_the_middle_of_a_batch_covers_what_came_before_it(log: 
     tenant = some_tenant()
     check = AuditVerificationRequested(tenant=tenant, verification_id=uuid4())
     async with log.transaction(tenant) as session:
-        [found] = await record([event(tenant, 1), check, event(tenant, 2)], session)
+        [found] = await record(heard(event(tenant, 1), check, event(tenant, 2)), session)
     assert (found.valid, found.entries, found.causation_id) == (True, 2, check.id)
     assert (await verify(log, tenant)).entries == 4
 

@@ -91,14 +91,14 @@ def writes_revisions_twice(bite: Bite) -> None:
     """Of two orchestrators that take the same decision one loses, by the journal's primary key."""
 
     def write(original: Any) -> Any:
-        async def both(session: Any, decisions: Any) -> None:
+        async def both(*arguments: Any) -> None:
             bite()
-            await original(session, decisions)
-            await original(session, decisions)
+            await original(*arguments)
+            await original(*arguments)
 
         return both
 
-    patch("services.flow_orchestrator.store", "_write_journal", write)
+    patch("services.flow_orchestrator.store", "_write", write)
 
 
 @mutant

@@ -6,11 +6,12 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.flows import FlowUpdated
+from services.chassis import tenancy
 from services.chassis.bus.transport import EVENTS, Delivery, Subscription, Transport, Unroutable
+from services.chassis.relay import DELETION_PAUSE_SECONDS
 from tests.chaos.seeding import Bite, mutant, patch
 
 _background: set[asyncio.Task[Any]] = set()
@@ -46,8 +47,9 @@ def has_no_inbox(bite: Bite) -> None:
     """An event that comes again has no second effect."""
 
     def enter(original: Any) -> Any:
-        async def everything_is_new(_session: Any, _metadata: Any, event_ids: Any) -> set[Any]:
+        async def everything_is_new(session: Any, _metadata: Any, tenant: Any, event_ids: Any) -> set[Any]:
             bite()
+            await tenancy.enter(session, tenant)
             return set(event_ids)
 
         return everything_is_new
@@ -60,16 +62,11 @@ def commits_the_inbox_on_its_own(bite: Bite) -> None:
     """The inbox row and the effect of its event commit together."""
 
     def enter(original: Any) -> Any:
-        async def apart(session: AsyncSession, metadata: Any, event_ids: Any) -> Any:
+        async def apart(session: AsyncSession, metadata: Any, tenant: Any, event_ids: Any) -> Any:
             bite()
-            names = ("app.client_account_id", "app.engagement_id")
-            tenant = [
-                (await session.execute(text(f"select current_setting('{name}', true)"))).scalar() for name in names
-            ]
+            await tenancy.enter(session, tenant)
             async with AsyncSession(session.bind) as own, own.begin():
-                for name, value in zip(names, tenant, strict=True):
-                    await own.execute(text("select set_config(:name, :value, true)"), {"name": name, "value": value})
-                return await original(own, metadata, event_ids)
+                return await original(own, metadata, tenant, event_ids)
 
         return apart
 
@@ -135,8 +132,12 @@ def deletes_before_the_confirm(bite: Bite) -> None:
     """A row leaves the outbox only after the broker has confirmed its message."""
 
     async def without_waiting(_key: str, publish: Publish) -> None:
+        async def when_the_row_is_gone() -> None:
+            await asyncio.sleep(4 * DELETION_PAUSE_SECONDS)
+            await publish()
+
         bite()
-        _in_background(publish())
+        _in_background(when_the_row_is_gone())
 
     _relay_through(without_waiting)
 
@@ -180,7 +181,8 @@ def clears_the_wake_up_after_the_look(bite: Bite) -> None:
     def idle(original: Any) -> Any:
         async def forgetful(relay: Any) -> None:
             bite()
-            await asyncio.sleep(0.01)
+            # Longer than the look that follows every sending, which would find what this one forgot.
+            await asyncio.sleep(4 * DELETION_PAUSE_SECONDS)
             relay._wake.clear()
             await original(relay)
 
@@ -250,15 +252,19 @@ def takes_a_batch_for_one_tenants(bite: Bite) -> None:
 def enters_no_tenant(bite: Bite) -> None:
     """A transaction sees the rows of its own tenant: here it keeps the one that its connection was used for before."""
 
+    entered: list[Any] = []
+
+    def the_first_one(tenant: Any) -> Any:
+        entered.append(tenant)
+        if tenant != entered[0]:
+            bite()
+        return entered[0]
+
     def enter(original: Any) -> Any:
-        entered: list[Any] = []
+        return lambda connection, tenant: original(connection, the_first_one(tenant))
 
-        async def the_first_one(connection: Any, tenant: Any) -> None:
-            entered.append(tenant)
-            if tenant != entered[0]:
-                bite()
-            await original(connection, entered[0])
-
-        return the_first_one
+    def enter_inbox(original: Any) -> Any:
+        return lambda session, metadata, tenant, ids: original(session, metadata, the_first_one(tenant), ids)
 
     patch("services.chassis.consumer", "enter", enter)
+    patch("services.chassis.consumer", "enter_inbox", enter_inbox)

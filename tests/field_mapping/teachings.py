@@ -6,8 +6,13 @@ from uuid import UUID, uuid5
 
 from hypothesis import strategies as st
 
-from contracts.learning import Learning, Lesson, Origin, Teaching
+from contracts.discovery import ColumnMapping
+from contracts.learning import Learning, LearningDocument, Lesson, Origin, Teaching
+from contracts.rest_learning import LessonView, SavedMappingView
 from services.field_mapping.learned import new_lessons
+from services.field_mapping.sources import KnownHeader
+from services.field_mapping.verdicts import Knowledge
+from services.gateway.learning_document import document_of
 
 ORIGIN = Origin(how="lesson", by="Ann", at=datetime(2026, 11, 20, tzinfo=UTC))
 SOURCES = (None, UUID(int=1), UUID(int=2))
@@ -27,6 +32,32 @@ def learning(number: int, lessons: Sequence[Lesson] = (), forgets: Sequence[UUID
 def taught(number: int, *teachings: tuple[UUID | None, Teaching]) -> Learning:
     """An applied learning with lessons of its own."""
     return learning(number, new_lessons(uuid5(IDS, f"{number}"), teachings, ORIGIN))
+
+
+def exported(known: Knowledge, headers: Sequence[KnownHeader]) -> LearningDocument:
+    """The document that the gateway makes of the same knowledge."""
+    lessons = [LessonView(**lesson.model_dump()) for lesson in known.lessons]
+    mappings = [
+        SavedMappingView(
+            mapping_id=header.mapping_id,
+            source_id=header.source_id,
+            source_name=header.source_name,
+            kind=header.kind,
+            family=header.family,
+            file_name="a.csv",
+            sheet=None,
+            columns=[
+                ColumnMapping(column=each.name, field=None, confidence=0, status="unmapped", reason="test")
+                for each in header.columns
+            ],
+            drift=[],
+            decided=True,
+            flow_id=None,
+            saved_at=ORIGIN.at,
+        )
+        for header in headers
+    ]
+    return document_of(known.own_fields, lessons, mappings)
 
 
 TEACHINGS = st.builds(

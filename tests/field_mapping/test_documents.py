@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 
 from contracts.discovery import ColumnProfile
 from contracts.learning import Learning, LearningDocument, OwnField, Teaching
-from services.field_mapping.documents import document_of, headers_in, teachings_in
+from services.field_mapping.documents import headers_in, teachings_in
 from services.field_mapping.learned import lessons_in_force, new_lessons
 from services.field_mapping.sources import KnownHeader, header_keys, mapping_id_of
 from services.field_mapping.verdicts import Knowledge
-from tests.field_mapping.teachings import IDS, ORIGIN, taught
+from tests.field_mapping.teachings import IDS, ORIGIN, exported, taught
 
 OWN = OwnField(field_id="own_backup_policy", label="Backup policy")
 
@@ -57,20 +57,20 @@ def test_to_export_and_then_import_is_the_same_knowledge(
         for source_id, (column, (verdict, field)) in said
     ]
     known = Knowledge(lessons_in_force([taught(1, *sayings)]), [OWN])
-    document = document_of(known, [FIRST, SECOND, OTHER] if several else [FIRST, OTHER])
-    assert document_of(*imported(document, [])) == document
-    assert document_of(*imported(LearningDocument.model_validate_json(document.model_dump_json()), [])) == document
+    document = exported(known, [FIRST, SECOND, OTHER] if several else [FIRST, OTHER])
+    assert exported(*imported(document, [])) == document
+    assert exported(*imported(LearningDocument.model_validate_json(document.model_dump_json()), [])) == document
 
 
 def test_a_document_has_no_names_of_people_and_no_values() -> None:
     known = Knowledge(lessons_in_force([taught(1, (FIRST.source_id, Teaching(column="Tier", field="dr_tier")))]))
-    text = document_of(known, [FIRST]).model_dump_json()
+    text = exported(known, [FIRST]).model_dump_json()
     assert "Ann" not in text
     assert "secret" not in text
 
 
 def test_a_source_that_the_importer_knows_keeps_its_id_and_name() -> None:
-    document = document_of(Knowledge(), [FIRST, SECOND])
+    document = exported(Knowledge(), [FIRST, SECOND])
     theirs = header(["VM", "Tier", "Notes"], UUID(int=7), "As we call it")
     headers = headers_in(document, [theirs])
     assert {(each.source_id, each.source_name) for each in headers} == {(UUID(int=7), "As we call it")}
@@ -78,4 +78,4 @@ def test_a_source_that_the_importer_knows_keeps_its_id_and_name() -> None:
 
 def test_a_source_without_a_header_is_left_out_for_nothing_would_recognise_it() -> None:
     known = Knowledge(lessons_in_force([taught(1, (UUID(int=3), Teaching(column="Tier", field="dr_tier")))]))
-    assert document_of(known, []) == LearningDocument()
+    assert exported(known, []) == LearningDocument()

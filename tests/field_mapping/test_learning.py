@@ -23,9 +23,9 @@ from contracts.learning import (
 )
 from services.chassis.settings import Settings
 from services.chassis.testing import some_tenant
-from services.field_mapping.documents import document_of
 from services.field_mapping.knowledge import read_headers, read_knowledge
 from tests.field_mapping.running import FieldMapping, a_field_mapping
+from tests.field_mapping.teachings import exported
 
 SERVERS = "Hostname,RAM_GB,Xyzzy,Klasse\nsrv1,16,alpha,gold\nsrv2,32,beta,silver\n"
 RAM = "RAM_GB is not Memory"
@@ -127,7 +127,7 @@ async def test_no_tenant_sees_what_another_taught(running: FieldMapping) -> None
         assert await running.decide(stranger, learned.learning.learning_id, "undo") is learned
         assert running.count(FieldMappingLearned) == before
         async with running.runtime.database.transaction(stranger) as session:
-            assert document_of(await read_knowledge(session), await read_headers(session)).sources == []
+            assert exported(await read_knowledge(session), await read_headers(session)).sources == []
 
 
 async def test_what_a_person_decides_at_the_gate_is_learned_for_the_source_with_its_origin(
@@ -235,7 +235,7 @@ async def test_a_document_takes_what_one_tenant_taught_to_another_and_back(runni
 
     async def document(tenant: Tenant) -> object:
         async with running.runtime.database.transaction(tenant) as session:
-            return document_of(await read_knowledge(session), await read_headers(session))
+            return exported(await read_knowledge(session), await read_headers(session))
 
     exported = await document(one)
     await running.tell(OwnFieldSaved(tenant=other, field=KLASSE, saved_by="Bo"))

@@ -186,7 +186,8 @@ class Store:
         await session.lock("admission")
         others = [row for flow_id, row in session.tables.flows.items() if flow_id not in set(own)]
         keys = frozenset(row.concurrency_key for row in others if row.holds_key and row.concurrency_key)
-        return Room(self._cap, 1, sum(row.status == "running" for row in others), keys)
+        queue = any(row.status == "queued" for row in others)
+        return Room(self._cap, 1, sum(row.status == "running" for row in others), keys, queue)
 
     async def next_in_queue(self, session: Any, own: Collection[UUID], free: int) -> list[UUID]:
         others = {flow_id: row for flow_id, row in session.tables.flows.items() if flow_id not in set(own)}

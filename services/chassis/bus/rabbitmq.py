@@ -160,6 +160,8 @@ class RabbitBus:
         async def receive(message: RabbitMessage) -> None:
             waiting.append(message)
             async with one_at_a_time:
+                if subscription.patience_seconds and 0 < len(waiting) < TOGETHER:
+                    await asyncio.sleep(subscription.patience_seconds)
                 # Those that came before may have taken this one along.
                 while message in waiting:
                     await self._take(subscription, _together(waiting))

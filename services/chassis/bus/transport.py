@@ -55,6 +55,8 @@ class Subscription:
     deliver: Callable[[Delivery], Awaitable[None]]
     together: bool = False
     """Whether messages that wait may be taken together, as one `Delivery`."""
+    patience_seconds: float = 0.0
+    """How long the first of them may wait for others."""
 
 
 class Transport(Protocol):

@@ -11,6 +11,14 @@ from contracts.collection import CollectionRequested
 from contracts.discovery import DiscoveryRequested, ImportUploaded
 from contracts.envelope import Event
 from contracts.flows import ApprovalDecided
+from contracts.learning import (
+    LearningDecided,
+    LearningRequested,
+    MappingDeleted,
+    MappingSourceRenamed,
+    OwnFieldDeleted,
+    OwnFieldSaved,
+)
 from contracts.lifecycle import (
     FlowControlRequested,
     FlowForkRequested,
@@ -42,7 +50,13 @@ SENT_BY_ROUTES: tuple[type[Event], ...] = (
     FlowScheduleDeleted,
     FlowScheduleSaved,
     ImportUploaded,
+    LearningDecided,
+    LearningRequested,
+    MappingDeleted,
+    MappingSourceRenamed,
     ModernizationRequested,
+    OwnFieldDeleted,
+    OwnFieldSaved,
     PlanningRequested,
     TenantLimitsSaved,
 )

@@ -1,7 +1,7 @@
 """What waits for a person, and the person's decision."""
 
 from datetime import UTC, datetime
-from functools import cache
+from functools import lru_cache
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -13,11 +13,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from contracts import rest
 from contracts.catalog import CATALOG
 from contracts.flows import ApprovalDecided
-from contracts.forms import NoEdits, form_of
+from contracts.forms import NoEdits, form_of, form_schema
 from services.chassis.errors import Conflict, ExpectedFailure, NotFound
 from services.gateway.keys import Caller
 from services.gateway.pagination import Page
 from services.gateway.routes.access import Gateway, Reading, emit
+from services.gateway.routes.fields import own_field_ids
 from services.gateway.tables import Approval
 
 router = APIRouter(prefix="/approvals", tags=["approvals"])
@@ -35,13 +36,14 @@ async def list_approvals(
     if flow_id is not None:
         statement = statement.where(Approval.flow_id == flow_id)
     rows, cursor = await page.fetch(session, statement, Approval.task_id)
-    return rest.Page(items=[_view(row) for row in rows], next_cursor=cursor)
+    own_fields = await own_field_ids(session)
+    return rest.Page(items=[_view(row, own_fields) for row in rows], next_cursor=cursor)
 
 
 @router.get("/{task_id}")
 async def show_approval(task_id: UUID, session: Reading) -> rest.ApprovalView:
     """One task with everything that is needed to decide it, the form of its edits included."""
-    return _view(await _task(session, task_id))
+    return _view(await _task(session, task_id), await own_field_ids(session))
 
 
 @router.post("/{task_id}/decision", max_body_size=4 * 1024**2)
@@ -52,7 +54,7 @@ async def decide(task_id: UUID, body: rest.ApprovalDecisionBody, caller: Caller,
         task = await _task(session, task_id, lock=True)
         check_open(task.status, now, task.expires_at, task.decided_by, task.withdrawn_reason)
         edits = checked_edits(task.kind, body)
-        check_edits(task.kind, task.details, edits)
+        check_edits(task.kind, task.details, edits, await own_field_ids(session))
         task.status = "rejected" if body.decision == "reject" else "approved"
         task.decided_by, task.decided_at, task.comment = caller.name, now, body.comment
         decision = ApprovalDecided(
@@ -66,7 +68,7 @@ async def decide(task_id: UUID, body: rest.ApprovalDecisionBody, caller: Caller,
             comment=body.comment,
         )
         await emit(session, decision)
-        view = _view(task)
+        view = _view(task, await own_field_ids(session))
     gateway.committed()
     return view
 
@@ -110,7 +112,9 @@ def checked_edits(kind: str, body: rest.ApprovalDecisionBody) -> dict[str, Any]:
     return edits
 
 
-def check_edits(kind: str, details: dict[str, Any], edits: dict[str, Any]) -> None:
+def check_edits(
+    kind: str, details: dict[str, Any], edits: dict[str, Any], own_fields: frozenset[str] = frozenset()
+) -> None:
     """Raise `ExpectedFailure` naming the table, column or field of a mapping that does not exist."""
     if kind != "field_mapping":
         return
@@ -126,18 +130,18 @@ def check_edits(kind: str, details: dict[str, Any], edits: dict[str, Any]) -> No
                 raise ExpectedFailure(
                     "unknown_column", f"The table {table_id} has no column {column!r}.", column=column
                 )
-            if field is not None and field not in CATALOG:
+            if field is not None and field not in CATALOG and field not in own_fields:
                 raise ExpectedFailure("unknown_field", f"There is no canonical field {field!r}.", column=column)
 
 
-def _view(task: Approval) -> rest.ApprovalView:
+def _view(task: Approval, own_fields: frozenset[str]) -> rest.ApprovalView:
     view = rest.ApprovalView.model_validate(task)
-    return view.model_copy(update={"form": _schema_of(task.kind)})
+    return view.model_copy(update={"form": _schema_of(task.kind, own_fields)})
 
 
-@cache
-def _schema_of(kind: str) -> dict[str, Any]:
-    return form_of(kind).model_json_schema()
+@lru_cache(maxsize=256)
+def _schema_of(kind: str, own_fields: frozenset[str]) -> dict[str, Any]:
+    return form_schema(kind, own_fields)
 
 
 async def _task(session: AsyncSession, task_id: UUID, *, lock: bool = False) -> Approval:
