@@ -129,7 +129,7 @@ EXPOSURES: dict[str, Exposure] = {
         (LOST, STARTS, STUCK), lambda: embedded(lives=lives("before_publish", 10, 20, 30)), replace(CALM, flows=15)
     ),
     "takes_the_unroutable_for_sent": Exposure((STARTS,), gateway_first, rabbitmq=True, outside=declare_late),
-    "loses_the_order": Exposure(("a flow's news arrive in order",)),
+    "loses_the_order": Exposure(("a flow's news arrive in order",), load=replace(CALM, flows=12)),
     "clears_the_wake_up_after_the_look": Exposure((LEFT, STUCK), on_long_polls, replace(CALM, flows=15), rabbitmq=True),
     "accepts_stale_steps": Exposure((EFFECTS,), load=replace(CALM, flows=10, stale=1.0, work_centiseconds=(60, 60))),
     "writes_revisions_twice": Exposure(
