@@ -2,6 +2,7 @@
 
 import typer
 
+from services.cli.asset_commands import asset_commands
 from services.cli.audit_commands import audit_commands
 from services.cli.dead_letter_commands import dead_letter_commands
 from services.cli.demo_command import demo
@@ -31,6 +32,7 @@ flow_commands.command()(create)
 flow_commands.add_typer(control_commands)
 app.add_typer(flow_commands, name="flows", rich_help_panel="Work with the platform")
 app.add_typer(schedule_commands, name="schedules", rich_help_panel="Work with the platform")
+app.add_typer(asset_commands, name="assets", rich_help_panel="Work with the platform")
 app.command("map", rich_help_panel="Work with the platform")(map_columns)
 app.command(rich_help_panel="Work with the platform")(technology)
 app.command(rich_help_panel="Operate it")(performance)

@@ -14,6 +14,8 @@ _NAMES = {"4XX": "Refused", "5XX": "Failed"}
 # Parameters that mean the same wherever they occur; those that need more words have them at their route.
 _PARAMETERS = {
     "file_name": "Name of the file, as people know it",
+    "asset_uid": "The asset's uid",
+    "other_uid": "The uid of the asset that might be the same machine",
     "flow_id": "The flow's id",
     "request_id": "The id that asking returned",
     "repair_id": "The id that asking for the repair returned",

@@ -8,13 +8,22 @@ from contracts import rest
 from contracts.envelope import Tenant
 from services.chassis.health import health_routes
 from services.chassis.runtime import Runtime
-from services.gateway import admission, flow_handlers, learning_handlers, metrics, projections, retention
+from services.gateway import (
+    admission,
+    asset_handlers,
+    flow_handlers,
+    learning_handlers,
+    metrics,
+    projections,
+    retention,
+)
 from services.gateway.api import PROBLEM_RESPONSES, Api
 from services.gateway.handlers import service
 from services.gateway.keys import remember_bootstrap_key
 from services.gateway.problems import install_problem_details
 from services.gateway.routes import (
     approvals,
+    assets,
     fields,
     flow_control,
     flow_search,
@@ -38,6 +47,7 @@ __all__ = [
     "DEFAULT_TENANT",
     "SENT_BY_ROUTES",
     "admission",
+    "asset_handlers",
     "create_api",
     "flow_handlers",
     "learning_handlers",
@@ -85,7 +95,7 @@ def create_api(runtime: Runtime) -> Api:
     app.include_router(health_routes(runtime))
     app.include_router(metrics_route.router)
     for module in (
-        *(imports, flow_search, flow_control, flows, schedules, approvals, inventory, reports),
+        *(imports, flow_search, flow_control, flows, schedules, approvals, inventory, assets, reports),
         *(fields, saved_mappings, learnings, lessons),
         *(performance, limits, operations),
     ):

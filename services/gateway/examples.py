@@ -6,7 +6,8 @@ from uuid import UUID
 
 from pydantic import BaseModel
 
-from contracts import rest, rest_flows, rest_operations
+from contracts import rest, rest_assets, rest_flows, rest_operations
+from contracts.assets import FieldOrigin, OriginCell
 from contracts.discovery import ColumnMapping, TableMapping
 from contracts.flows import PhaseView
 from contracts.forms import FieldMappingEdits
@@ -25,8 +26,26 @@ SCHEDULE = UUID("0197a6a0-0000-7000-8000-000000000080")
 TASK = UUID("0197a6a0-0000-7000-8000-000000000040")
 SHOP = UUID("f2a8b6c4-1d3e-5f70-8a92-b4c6d8e0f102")
 LEDGER = UUID("0b9d7f5e-3c1a-5e48-9d26-f0a2c4e6b813")
+WEB01, OTHER_WEB01 = UUID("7c1f2a3b-4d5e-5f60-8172-93a4b5c6d7e8"), UUID("8d2a3b4c-5e6f-5071-9283-a4b5c6d7e8f9")
 SHA256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 
+_ORIGIN = FieldOrigin(
+    field="memory_gb",
+    value="16",
+    reason="the only row that has it",
+    conflict=False,
+    cells=[
+        OriginCell(
+            file_name="cmdb.csv",
+            row=7,
+            column="RAM MB",
+            raw="16384",
+            value="16",
+            rule="bare numbers of this column are MB, converted to 16 GB",
+            chosen=True,
+        )
+    ],
+)
 _MAPPING = TableMapping(
     table_id=TABLE,
     file_name="inventory.csv",
@@ -280,6 +299,24 @@ _EXAMPLES: tuple[BaseModel, ...] = (
         field="memory_gb",
         raw="lots",
         reason="'lots' is no number.",
+    ),
+    _ORIGIN,
+    _ORIGIN.cells[0],
+    rest_assets.AssetOriginView(asset_uid=WEB01, flow_id=FLOW, status="told", fields=[_ORIGIN]),
+    rest_assets.AssetSplitBody(source_rows=["cmdb.csv:7"]),
+    rest_assets.DuplicateDecisionBody(same=True),
+    rest_assets.DuplicateView(
+        asset_uid=WEB01,
+        other_uid=OTHER_WEB01,
+        name="web01",
+        other_name="shop-web",
+        probability=0.84,
+        evidence="different names: web01, shop-web; same ip_address 10.20.0.7; same memory_gb 16.0",
+        same=None,
+        decided_by=None,
+    ),
+    rest_assets.AssetChangeView(
+        asset_uid=WEB01, name="web01", change="changed", field="memory_gb", before="16.0", after="32.0"
     ),
     rest.DeadLetterView(**_LETTER.model_dump(include=set(rest.DeadLetterView.model_fields))),
     _LETTER,

@@ -17,6 +17,7 @@ from contracts.lifecycle import (
     FlowRepairCompleted,
 )
 from services.chassis.work import Job
+from services.gateway.asset_tables import AssetChange, AssetOrigin, DuplicatePair
 from services.gateway.flow_tables import (
     DeletedFlow,
     FlowEntry,
@@ -45,7 +46,7 @@ from services.gateway.tables import (
 _OWN: tuple[type[DeclarativeBase], ...] = (Flow, FlowEntry, FlowRefusal, FlowImport, Approval, ReportFile)
 # What forks of a flow show as well, as long as there is one.
 _SHARED: tuple[type[DeclarativeBase], ...] = (
-    *(Application, Asset, CellProblem, Dependency, FlowResult),
+    *(Application, Asset, AssetChange, AssetOrigin, CellProblem, Dependency, DuplicatePair, FlowResult),
     *(Mappings, PlannedWave, RejectedRow, Treatment),
 )
 

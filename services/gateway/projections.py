@@ -11,10 +11,11 @@ from sqlalchemy.orm import DeclarativeBase
 
 from contracts.assessment import SixRCompleted
 from contracts.discovery import DependencyAnalysisCompleted, InventoryCompleted
-from contracts.envelope import Event
+from contracts.envelope import BlobRef, Event
 from contracts.planning import WavePlanningCompleted
 from services.chassis.frames import PIECE_ROWS, insert_frames
 from services.chassis.work import Job
+from services.gateway.asset_tables import AssetChange, DuplicatePair
 from services.gateway.flow_tables import FlowResult
 from services.gateway.handlers import flow_of, service
 from services.gateway.tables import (
@@ -81,11 +82,20 @@ async def show_assets(event: InventoryCompleted, job: Job) -> None:
         rejected = await job.run(numbered_rows, path, RejectedRow)
     async with job.blobs.local(event.tenant, event.cell_problems) as path:
         problems = await job.run(numbered_rows, path, CellProblem)
+    listed: list[tuple[type[DeclarativeBase], pl.DataFrame]] = [(RejectedRow, rejected), (CellProblem, problems)]
+    lists: tuple[tuple[type[DeclarativeBase], BlobRef | None], ...] = (
+        (AssetChange, event.change_list),
+        (DuplicatePair, event.duplicates),
+    )
+    for mapped, ref in lists:
+        if ref is not None:
+            async with job.blobs.local(event.tenant, ref) as path:
+                listed.append((mapped, await job.run(numbered_rows, path, mapped)))
     async with job.blobs.local(event.tenant, event.assets) as path:
         await _replace(job, flow_of(event), Asset, asset_rows(path))
-    for mapped, rows in ((RejectedRow, rejected), (CellProblem, problems)):
+    for mapped, rows in listed:
         await _replace(job, flow_of(event), mapped, rows.iter_slices(PIECE_ROWS))
-    await _remember(job, event, "inventory", {"assets", "quality"})
+    await _remember(job, event, "inventory", {"assets", "quality", "changes"})
 
 
 @service.work

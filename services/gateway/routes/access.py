@@ -7,6 +7,7 @@ from fastapi import Depends, Request
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.assessment import AssessmentRequested
+from contracts.assets import AssetOriginRequested, AssetSplitRequested, DuplicateDecided
 from contracts.collection import CollectionRequested
 from contracts.discovery import DiscoveryRequested, ImportUploaded
 from contracts.envelope import Event
@@ -39,11 +40,14 @@ from services.gateway.keys import Caller
 SENT_BY_ROUTES: tuple[type[Event], ...] = (
     ApprovalDecided,
     AssessmentRequested,
+    AssetOriginRequested,
+    AssetSplitRequested,
     AuditVerificationRequested,
     CollectionRequested,
     DeadLetterDropped,
     DeadLetterReplayed,
     DiscoveryRequested,
+    DuplicateDecided,
     FlowControlRequested,
     FlowForkRequested,
     FlowRepairRequested,

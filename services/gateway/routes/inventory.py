@@ -59,7 +59,7 @@ def _literal(value: str) -> str:
     return value.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
 
 
-async def _listed(
+async def listed(
     session: AsyncSession,
     paging: Paging,
     found_by: tuple[FlowTypeName, UUID | None],
@@ -80,7 +80,7 @@ async def list_assets(
     """Assets of a discovery."""
     statement = select(Asset).where(*wanted.conditions)
     keys = (Asset.flow_id, Asset.asset_uid)
-    return await _listed(session, page, ("discovery", flow_id), statement, keys, rest.AssetView)
+    return await listed(session, page, ("discovery", flow_id), statement, keys, rest.AssetView)
 
 
 @router.get("/applications")
@@ -100,7 +100,7 @@ async def list_applications(
     if inferred is not None:
         statement = statement.where(Application.inferred == inferred)
     keys = (Application.flow_id, Application.application_uid)
-    return await _listed(session, page, ("discovery", flow_id), statement, keys, rest.ApplicationView)
+    return await listed(session, page, ("discovery", flow_id), statement, keys, rest.ApplicationView)
 
 
 @router.get("/dependencies")
@@ -116,7 +116,7 @@ async def list_dependencies(
         ends = (Dependency.source_application_uid, Dependency.target_application_uid)
         statement = statement.where((ends[0] == application_uid) | (ends[1] == application_uid))
     keys = (Dependency.flow_id, Dependency.dependency_id)
-    return await _listed(session, page, ("discovery", flow_id), statement, keys, rest.DependencyView)
+    return await listed(session, page, ("discovery", flow_id), statement, keys, rest.DependencyView)
 
 
 @router.get("/treatments")
@@ -128,25 +128,25 @@ async def list_treatments(
     if strategy is not None:
         statement = statement.where(Treatment.strategy == strategy)
     keys = (Treatment.flow_id, Treatment.application_uid)
-    return await _listed(session, page, ("assessment", flow_id), statement, keys, rest.TreatmentView)
+    return await listed(session, page, ("assessment", flow_id), statement, keys, rest.TreatmentView)
 
 
 @router.get("/waves")
 async def list_waves(session: Reading, page: Page, flow_id: FlowId = None) -> rest.Page[rest.WaveView]:
     """The waves of a plan, pilot first."""
     keys = (PlannedWave.flow_id, PlannedWave.number)
-    return await _listed(session, page, ("planning", flow_id), select(PlannedWave), keys, rest.WaveView)
+    return await listed(session, page, ("planning", flow_id), select(PlannedWave), keys, rest.WaveView)
 
 
 @router.get("/rejected-rows")
 async def list_rejected_rows(session: Reading, page: Page, flow_id: FlowId = None) -> rest.Page[rest.RejectedRowView]:
     """Rows that no asset could be made of, as they came, with the reason."""
     keys = (RejectedRow.flow_id, RejectedRow.number)
-    return await _listed(session, page, ("discovery", flow_id), select(RejectedRow), keys, rest.RejectedRowView)
+    return await listed(session, page, ("discovery", flow_id), select(RejectedRow), keys, rest.RejectedRowView)
 
 
 @router.get("/cell-problems")
 async def list_cell_problems(session: Reading, page: Page, flow_id: FlowId = None) -> rest.Page[rest.CellProblemView]:
     """Cells whose value could not be read, with the reason."""
     keys = (CellProblem.flow_id, CellProblem.number)
-    return await _listed(session, page, ("discovery", flow_id), select(CellProblem), keys, rest.CellProblemView)
+    return await listed(session, page, ("discovery", flow_id), select(CellProblem), keys, rest.CellProblemView)
