@@ -179,6 +179,7 @@ def _doubtful_columns(details: dict[str, Any]) -> RenderableType:
         doubtful = [column for column in mapping.columns if column.status == "review"]
         clear = len(mapping.columns) - len(doubtful)
         name = table_name(mapping.file_name, mapping.sheet)
+        parts += [Text(f"  {each.reason}") for each in (mapping.source.drift if mapping.source else [])]
         if not doubtful:
             parts.append(f"[bold]{escape(name)}[/]  {count(clear, 'column')}, none doubtful")
             continue

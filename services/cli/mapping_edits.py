@@ -5,6 +5,7 @@ from difflib import get_close_matches
 
 from contracts.catalog import CATALOG
 from contracts.discovery import TableMapping
+from contracts.learning import OWN_PREFIX
 from contracts.rest import ApprovalView
 from services.cli.terminal import wrong_usage
 from services.cli.wording import table_name
@@ -41,10 +42,10 @@ def _column(where: str, tables: Sequence[TableMapping]) -> tuple[TableMapping, s
 
 
 def _field(field: str, table: TableMapping) -> str | None:
-    # The ends of connections have fields of their own, which the platform checks.
+    # The platform itself checks a tenant's own fields, and those of connections' ends.
     if not field:
         return None
-    if field not in CATALOG and table.kind != "connections":
+    if field not in CATALOG and not field.startswith(OWN_PREFIX) and table.kind != "connections":
         near = get_close_matches(field, CATALOG, n=3)
         hint = f" Did you mean {', '.join(near)}?" if near else ""
         wrong_usage(f"There is no canonical field {field!r}.{hint}")
