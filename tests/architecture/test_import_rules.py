@@ -30,6 +30,7 @@ PURE = (
     "services.field_mapping.normalise",
     "services.field_mapping.merging",
     "services.field_mapping.quality",
+    "services.field_mapping.technology_*",
     "services.field_mapping.dates",
     "services.field_mapping.vocabularies",
     "services.field_mapping.value_patterns",
