@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.discovery import FieldMappingCompleted, FieldMappingFailed, FieldMappingRequested
-from contracts.envelope import Event, Tenant, uuid7
+from contracts.envelope import Envelope, Event, Tenant, uuid7
 from contracts.operations import AuditVerificationCompleted, AuditVerificationRequested, EventDeadLettered
 from services.chassis.bus.in_process import InProcessBus
 from services.chassis.bus.transport import EVENTS, Delivery, unpacked
@@ -210,6 +210,49 @@ async def test_long_work_of_lists_is_refused_where_it_is_declared() -> None:
 
     with pytest.raises(TypeError, match="one event at a time"):
         probe().work(map_fields)
+
+
+def test_long_work_of_envelopes_is_refused_where_it_is_declared() -> None:
+    async def keep(event: Envelope, job: object) -> None: ...
+
+    with pytest.raises(TypeError, match="understand its event"):
+        probe().work(keep)
+
+
+async def test_a_handler_of_envelopes_hears_what_fits_no_schema(settings: Settings) -> None:
+    kept: list[Envelope] = []
+    service = probe()
+
+    @service.on
+    async def keep(events: list[Envelope], session: AsyncSession) -> None:
+        kept.extend(events)
+
+    tenant = some_tenant()
+    odd = {**check(tenant).to_cloudevent(), "data": {"verification_id": 7}}
+    unknown = {**check(tenant).to_cloudevent(), "type": "never.heard.of"}
+    runtime = Runtime(service, settings, InProcessBus())
+    await deliver(runtime, odd, unknown)
+    letters = await outgoing(runtime)
+    await runtime.stop()
+
+    assert [(str(each.id), each.tenant, each.message) for each in kept] == [(odd["id"], tenant, odd)]
+    assert [letter["data"]["code"] for letter in letters] == ["unknown_event_type"]
+
+
+def test_only_what_nothing_follows_from_waits_for_more() -> None:
+    service = probe()
+
+    @service.on
+    async def answer(events: list[FieldMappingRequested], session: AsyncSession) -> list[FieldMappingCompleted]:
+        return []
+
+    @service.on
+    async def show(events: list[FieldMappingCompleted], session: AsyncSession) -> None: ...
+
+    @service.on
+    async def show_one(event: FieldMappingFailed, session: AsyncSession) -> None: ...
+
+    assert [handler.patient for handler in service.handlers] == [False, True, False]
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,11 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
+from services.chassis.bus.rabbitmq import TOGETHER
 from services.chassis.bus.transport import EVENTS, EXTERNAL, PUBLIC, Delivery, Subscription, Transport, Unroutable
 from services.chassis.testing import eventually
 from tests.chassis.probe import probe
@@ -153,3 +154,15 @@ async def test_ping_answers_once_the_bus_is_started(bus: Transport) -> None:
         await bus.ping()
     await bus.start([Inbox("one.a.happened", "a.happened").subscription()])
     await bus.ping()
+
+
+@pytest.mark.parametrize("bus_kind", ["rabbitmq"])
+async def test_a_patient_queue_takes_at_once_what_comes_meanwhile(bus: Transport) -> None:
+    reader = Inbox("reader.all", "a.happened")
+    for_ever = replace(reader.subscription(), together=True, patience_seconds=3600)
+    await bus.start([for_ever])
+
+    await asyncio.gather(*(bus.publish(EVENTS, "a.happened", Delivery(b"[]")) for _ in range(TOGETHER)))
+    await reader.bodies(1)
+
+    assert [len(delivery.more) for delivery in reader.got] == [TOGETHER - 1]

@@ -156,12 +156,18 @@ class RabbitBus:
     def _receiver(self, subscription: Subscription) -> Callable[[RabbitMessage], Awaitable[None]]:
         waiting: deque[RabbitMessage] = deque()
         one_at_a_time = asyncio.Lock()
+        enough = asyncio.Event()
 
         async def receive(message: RabbitMessage) -> None:
             waiting.append(message)
+            if len(waiting) >= TOGETHER:
+                enough.set()
             async with one_at_a_time:
-                if subscription.patience_seconds and 0 < len(waiting) < TOGETHER:
-                    await asyncio.sleep(subscription.patience_seconds)
+                if subscription.patience_seconds and message in waiting:
+                    with contextlib.suppress(TimeoutError):
+                        async with asyncio.timeout(subscription.patience_seconds):
+                            await enough.wait()
+                enough.clear()
                 # Those that came before may have taken this one along.
                 while message in waiting:
                     await self._take(subscription, _together(waiting))
