@@ -36,9 +36,10 @@ _DAMAGE = (
     zlib.error,
     ElementTree.ParseError,
     EOFError,
-    KeyError,
+    LookupError,
     NotImplementedError,
     OSError,
+    ValueError,
 )
 
 

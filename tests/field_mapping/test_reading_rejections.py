@@ -230,3 +230,10 @@ def test_a_stray_cell_beyond_the_last_column_is_refused(tmp_path: Path) -> None:
         worksheet.write_row(0, 0, ["name", "owner"])
         worksheet.write(3, 16_383, "x")
     assert refused(tmp_path, content.getvalue()).code == "too_many_columns"
+
+
+@pytest.mark.parametrize("encoding", ["UTTF-8", "shift_jis"])
+def test_a_workbook_in_an_encoding_that_xml_does_not_have_is_refused(tmp_path: Path, encoding: str) -> None:
+    whole = workbook_of(["name", "owner"], ["web01", "Ann"])
+    content = f'<?xml version="1.0" encoding="{encoding}"?><workbook/>'.encode()
+    assert refused(tmp_path, with_part(whole, "xl/workbook.xml", content)).code == "broken_workbook"
