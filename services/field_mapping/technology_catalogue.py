@@ -14,8 +14,8 @@ _ABBREVIATION = re.compile(r"\(([^()]+)\)")
 class Product:
     """A product line, or with the kind "concept" a word of the trade that names no product, such as "web server".
 
-    `releases` gives the release that a number stands for ("6.1" is Windows Server 2008 R2); other numbers name one by
-    their first `parts` parts.
+    `releases` gives the release that a number stands for ("6.1" is Windows Server 2008 R2), "" where it is that of
+    several; other numbers name one by their first `parts` parts.
     """
 
     name: str

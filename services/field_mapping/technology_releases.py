@@ -32,12 +32,13 @@ def _of_the_name(product: Product, spelling: str) -> set[str]:
 
 
 def _release(product: Product, written: list[str]) -> str | None:
-    numbers = [_LETTER_V.sub("", word) for word in written if is_number(word) or word in product.releases]
-    for number in numbers:
-        for shortened in _shortened(number):
-            if known := product.releases.get(shortened):
-                return known
-    for number, following in zip(numbers, [*numbers, ""][1:], strict=True):
+    named = [_LETTER_V.sub("", word) for word in written if is_number(word) or word in product.releases]
+    numbers = [word for word in named if word[0].isdigit()]
+    # Words count where no number does: "Windows XP" is a release, "Windows NT Server 6.3" is another one than NT.
+    for shortened in (shorter for number in numbers or named for shorter in _shortened(number)):
+        if shortened in product.releases:
+            return product.releases[shortened] or None
+    for number, following in zip(named, [*named, ""][1:], strict=True):
         if plain := _PLAIN.match(number):
             release = ".".join(plain.group().split(".")[: product.parts])
             return f"{release} {following.upper()}" if release and _REVISION.fullmatch(following) else release or None

@@ -49,7 +49,7 @@ _BESIDE_A_NAME = re.compile(
     "advanced|build|cluster|clustered|community|datacenter|dc|developer|edition|embedded|enterprise|essential|evaluation"
     "|express|family|final|foundation|free|ga|general|gnu|home|instance|later|license|licensed|lt|lts|newer|or|other|pack"
     "|patch|premium|pro|production|professional|rac|release|sp|standalone|standard|trial|ultimate|update|ver|version"
-    "|nd|sps|with|maipo|ootpa|plow|core|bionic|focal|jammy|noble|xenial|buster|bullseye|bookworm|stretch|jessie"
+    "|nd|sps|with|entreprise|profesional|professionnel|maipo|ootpa|plow|core|bionic|focal|jammy|noble|xenial|buster|bullseye|bookworm|stretch|jessie"
 )
 
 
