@@ -36,6 +36,14 @@ def _zip_bomb() -> bytes:
     return content.getvalue()
 
 
+def _archive() -> bytes:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        archive.writestr("servers.csv", "Hostname,IP Address\nweb01,10.0.0.1\n")
+        archive.writestr("latin.csv", b"\xef\xbb\xbfHostname,Owner\nweb01,Ann\nweb02,J\xfcrgen\n")
+    return content.getvalue()
+
+
 def _broken_workbook() -> bytes:
     whole = _workbook()
     return whole[: len(whole) // 2]
@@ -71,6 +79,10 @@ BAD_FILES = [
     BadFile("wide.csv", _two_million_columns, "too_many_columns", 1, "2,000"),
     BadFile("bomb.xlsx", _zip_bomb, "unpacks_too_large", None, "packed far tighter"),
     BadFile("half.xlsx", _broken_workbook, "broken_workbook", None, "damaged"),
+    BadFile("bundle.zip", _archive, "unreadable_encoding", 3, "0xFC"),
+    BadFile("cut.json", _fixed(b'[{"Hostname": "web01"}, {"Host'), "broken_json", None, "cut off"),
+    BadFile("lines.ndjson", _fixed(b'{"Hostname": "a"}\n{"Hostname"\n{}\n'), "broken_json", 2, "Line 2"),
+    BadFile("half.parquet", _fixed(b"PAR1" + bytes(99)), "broken_parquet", None, "damaged"),
     BadFile("songs.csv", _fixed(b"Zorp,Blick\nqx,ab\nqy,cd\n"), "nothing_mapped", None, "header row"),
     BadFile("nameless.csv", _fixed(_NO_IDENTITY), "no_assets", 2, "Fill one of"),
     BadFile(
