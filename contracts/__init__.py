@@ -12,6 +12,7 @@ from contracts import (
     modernization,
     operations,
     planning,
+    quality,
     work,
 )
 from contracts.envelope import BlobRef, Event, Problem, Tenant
@@ -32,5 +33,6 @@ __all__ = [
     "modernization",
     "operations",
     "planning",
+    "quality",
     "work",
 ]

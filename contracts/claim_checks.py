@@ -42,6 +42,28 @@ ASSET_CHANGES = {
     "after": "String",
 }
 
+# One row a figure of data quality: of all assets, of an asset type, or of a source.
+QUALITY_FIGURES = {
+    "measure": "String",  # completeness, validity, uniqueness, consistency or timeliness
+    "of": "String",  # the field, or the rule of consistency
+    "asset_type": "String",
+    "source": "String",  # name of the file and sheet without what changes from export to export
+    "good": "Int64",
+    "total": "Int64",
+}
+
+# One row an asset or a cell that a figure counts as not good; what is only missing is not listed.
+QUALITY_FAILURES = {
+    "measure": "String",
+    "of": "String",
+    "asset_type": "String",
+    "source_rows": "String",
+    "asset_uid": "String",  # null for a cell
+    "name": "String",
+    "value": "String",
+    "reason": "String",
+}
+
 # One row an application from an application list, before assets are attached to it.
 APPLICATION_LIST = {"source_rows": "String", **_CANONICAL}
 

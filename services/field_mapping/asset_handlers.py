@@ -19,6 +19,7 @@ from contracts.assets import (
 )
 from contracts.discovery import ColumnMapping, TableMapping, TableProfile
 from contracts.envelope import Event
+from contracts.quality import QualityCompleted, QualityFailed, QualityRequested
 from services.chassis.errors import ExpectedFailure
 from services.chassis.frames import insert_frames, load_frame, store_frame
 from services.chassis.work import Job
@@ -26,6 +27,8 @@ from services.field_mapping.handlers import asset_rows, service
 from services.field_mapping.knowledge import read_own_types
 from services.field_mapping.normalise import RULES_VERSION, SourceTable
 from services.field_mapping.origin import origins, rows_of
+from services.field_mapping.quality_measures import measure
+from services.field_mapping.readiness import readiness
 from services.field_mapping.splitting import SplitRefused, other_uid, split_asset
 from services.field_mapping.tables import Asset, IdentityDecision, Mapping
 
@@ -81,8 +84,24 @@ async def _decide(session: AsyncSession, event: Event, pair: tuple[UUID, UUID], 
     await session.execute(insert(IdentityDecision).values(row).on_conflict_do_update(index_elements=key, set_=row))
 
 
-async def _source_tables(event: Event, job: Job, source_rows: str) -> tuple[Sequence[Row[Any]], list[SourceTable]]:
-    """The tables that hold these rows, as the flow read them, and the mappings that it used."""
+@service.work
+async def measure_quality(event: QualityRequested, job: Job) -> QualityCompleted | QualityFailed:
+    """Measure an inventory in detail, which nobody waits for while it is imported."""
+    _, tables = await _source_tables(event, job, None)
+    assets = await load_frame(job, event.tenant, event.assets)
+    measured = await job.run(measure, assets, tables, event.time.date())
+    return QualityCompleted.reply_to(
+        event,
+        figures=await store_frame(job, event.tenant, "quality_figures", measured.figures),
+        failures=await store_frame(job, event.tenant, "quality_failures", measured.failures),
+        readiness=readiness(event.quality),
+    )
+
+
+async def _source_tables(
+    event: Event, job: Job, source_rows: str | None
+) -> tuple[Sequence[Row[Any]], list[SourceTable]]:
+    """The tables that hold these rows, or all, as the flow read them, and the mappings that it used."""
     async with job.reading() as session:
         statement = select(Mapping.table_id, Mapping.columns, Mapping.source, Mapping.rules_version)
         used = (await session.execute(statement.where(Mapping.flow_id == event.flow_id))).all()
@@ -91,7 +110,7 @@ async def _source_tables(event: Event, job: Job, source_rows: str) -> tuple[Sequ
     for row in used:
         # The profile of the columns is not kept: what they mean is decided.
         profile = TableProfile.model_validate({**row.source, "columns": []}) if row.source else None
-        if profile and rows_of(profile, source_rows):
+        if profile and (source_rows is None or rows_of(profile, source_rows)):
             columns = [ColumnMapping.model_validate(column) for column in row.columns]
             mapping = TableMapping(
                 table_id=row.table_id,
@@ -105,7 +124,7 @@ async def _source_tables(event: Event, job: Job, source_rows: str) -> tuple[Sequ
     if not tables:
         raise ExpectedFailure(
             "origin_unknown",
-            "The tables that this asset was made of are not known: it was imported before they were kept. "
-            "Import its file again.",
+            "The tables that this was made of are not known: they were imported before they were kept. "
+            "Import the files again.",
         )
     return used, tables
