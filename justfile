@@ -9,7 +9,7 @@ export PATH := justfile_directory() / ".venv/bin:" + env("PATH")
 default:
     @just --list --unsorted
 
-# Run the bundled demo, or your own CSV or XLSX files, from import to wave plan
+# Run the bundled demo, or files of yours, from import to wave plan
 [no-cd]
 demo *ARGS: (_sync "embedded")
     @modernize demo "$@"

@@ -27,7 +27,7 @@ COMMENT = "Approved by `modernize demo`, as proposed."
 DemoFiles = Annotated[
     list[Path] | None,
     typer.Argument(
-        help="CSV or Excel files of yours; else the bundled export.", exists=True, dir_okay=False, readable=True
+        help="Files of yours, as for import; else the bundled export.", exists=True, dir_okay=False, readable=True
     ),
 ]
 

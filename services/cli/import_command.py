@@ -19,7 +19,13 @@ if TYPE_CHECKING:
 CHUNK_BYTES = 1024**2
 
 Files = Annotated[
-    list[Path], typer.Argument(help="CSV, TSV or Excel files.", exists=True, dir_okay=False, readable=True)
+    list[Path],
+    typer.Argument(
+        help="CSV, Excel, JSON, NDJSON or Parquet files, or ZIP or gzip archives of these.",
+        exists=True,
+        dir_okay=False,
+        readable=True,
+    ),
 ]
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from pathlib import PurePath
 from typing import Any
 
 _UNITS = ("bytes", "kB", "MB", "GB", "TB")
@@ -75,4 +74,4 @@ def waiting(waits_for: str, until: datetime | None) -> str:
 
 def table_name(file_name: str, sheet: str | None) -> str:
     """What people call a table: its file, and its sheet where it has one."""
-    return f"{PurePath(file_name).name} / {sheet}" if sheet else file_name
+    return f"{file_name} / {sheet}" if sheet else file_name

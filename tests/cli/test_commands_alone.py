@@ -1,6 +1,7 @@
 """Commands without a platform: help, bad usage, the server away, and `map`."""
 
 import json
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -133,6 +134,18 @@ def test_map_shows_people_a_table(inventory: Path) -> None:
     assert mapped.exit_code == 0
     assert "hostname" in mapped.stdout
     assert "9 columns" in mapped.stdout
+
+
+def test_map_reads_every_table_of_an_archive(tmp_path: Path, inventory: Path) -> None:
+    path = tmp_path / "estate.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.write(inventory, "servers.csv")
+        archive.writestr("apps.json", '[{"application": {"name": "Payroll"}, "Business Owner": "Ann"}]')
+    mapped = run(app, ["map", str(path), "--json"])
+    assert mapped.exit_code == 0
+    servers, applications = json.loads(mapped.stdout)["tables"]
+    assert (servers["file_name"], applications["file_name"]) == ("estate.zip/servers.csv", "estate.zip/apps.json")
+    assert [column["column"] for column in applications["columns"]] == ["application.name", "Business Owner"]
 
 
 def test_map_says_what_is_wrong_with_a_file(tmp_path: Path) -> None:
