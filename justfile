@@ -35,6 +35,10 @@ fmt: (_sync "embedded" "dev")
 bench NAME: (_sync "embedded")
     @python -m deploy.bench "$1"
 
+# Fit what the evidence for a column's meaning weighs, on FOLDERs of labelled exports, into evidence_weights.toml
+fit-mapping *FOLDERS: (_sync "embedded")
+    @python -m deploy.bench.mapping_fit "$@"
+
 # Run faults drawn from a seed (kills, zombies, crashes, poison) and the check of the checks: `chaos --seconds 600`
 chaos *ARGS: (_sync "embedded" "dev")
     @python -m tests.chaos "$@"

@@ -10,7 +10,7 @@ from services.cli.command import command
 from services.cli.terminal import CommandFailed, err, out, print_models
 
 if TYPE_CHECKING:
-    from contracts.discovery import TableMapping
+    from contracts.discovery import TableMapping, TableProfile
 
 MappedFile = Annotated[
     Path,
@@ -48,9 +48,15 @@ def map_columns(file: MappedFile, as_json: bool = False) -> None:
 
 def propose_mappings(path: Path) -> "list[TableMapping]":
     """A proposal for every table of a file; raises `CommandFailed` for a file that cannot be read."""
+    from services.field_mapping.matching import propose
+
+    return [propose(table) for table in profiled_tables(path)]
+
+
+def profiled_tables(path: Path) -> "list[TableProfile]":
+    """What the tables of a file look like; raises `CommandFailed` for a file that cannot be read."""
     from contracts.discovery import TableProfile
     from contracts.envelope import BlobRef, uuid7
-    from services.field_mapping.matching import propose
     from services.field_mapping.profile import profile
     from services.field_mapping.reading import FileRejected, read_tables
     from services.field_mapping.table_kind import table_kind
@@ -64,19 +70,20 @@ def propose_mappings(path: Path) -> "list[TableMapping]":
     source = BlobRef(
         key=str(path), sha256=digest, size_bytes=path.stat().st_size, media_type="application/octet-stream"
     )
-    mappings = []
+    profiled = []
     for table in tables:
         columns = profile(table.frame)
-        profiled = TableProfile(
-            table_id=uuid7(),
-            import_id=uuid7(),
-            file_name=table.file_name,
-            sheet=table.sheet,
-            kind=table_kind(columns),
-            header_row=table.header_row,
-            row_count=table.frame.height,
-            columns=columns,
-            rows=source,
+        profiled.append(
+            TableProfile(
+                table_id=uuid7(),
+                import_id=uuid7(),
+                file_name=table.file_name,
+                sheet=table.sheet,
+                kind=table_kind(columns),
+                header_row=table.header_row,
+                row_count=table.frame.height,
+                columns=columns,
+                rows=source,
+            )
         )
-        mappings.append(propose(profiled))
-    return mappings
+    return profiled

@@ -84,13 +84,16 @@ def common_prefixes(names: Sequence[ColumnName]) -> frozenset[str]:
     return frozenset(word for start, count in starts.items() if count >= 0.4 * len(names) for word in start)
 
 
-def trust_in_values(name: ColumnName) -> float:
-    """How far values may speak where the name does not: fully beside unknown words, not at all beside 'gateway'."""
+def values_may_speak(name: ColumnName) -> bool:
+    """Whether values may suggest a field that the name does not: beside most words, but not beside 'gateway'."""
+    return residual().modifiers.isdisjoint(name.words)
+
+
+def says_something(name: ColumnName) -> bool:
+    """Whether a name has a word that the product knows and that means more than 'server' or 'value'."""
     weights = residual()
-    if not weights.modifiers.isdisjoint(name.words):
-        return 0.0
     telling = name.words - weights.neutral - weights.entity
-    return 0.7 if any(word in vocabulary().words and len(word) > 1 for word in telling) else 1.0
+    return any(word in vocabulary().words and len(word) > 1 for word in telling)
 
 
 def _left_over(name: ColumnName, phrase: Phrase, rule: FieldRule | None, prefixes: frozenset[str]) -> float:

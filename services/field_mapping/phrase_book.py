@@ -1,7 +1,7 @@
 """The lexicon's phrases, indexed so that a column's name finds those it contains."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from functools import cache
 
@@ -32,6 +32,11 @@ class PhraseBook:
             for phrase in self.by_rarest_word.get(word, ()):
                 if phrase.words <= words:
                     yield phrase
+
+    def without(self, names: Set[frozenset[str]]) -> "PhraseBook":
+        """The same book less the phrases that consist of exactly the words of one of `names`."""
+        kept = (phrase for phrases in self.by_rarest_word.values() for phrase in phrases if phrase.words not in names)
+        return PhraseBook(self.rules, _by_rarest_word(kept))
 
 
 @cache
