@@ -2,12 +2,12 @@
 
 import hashlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from services.cli.command import command
-from services.cli.terminal import CommandFailed, err, out, print_models
+from services.cli.terminal import CommandFailed, err, out, print_json
 
 if TYPE_CHECKING:
     from contracts.discovery import TableMapping, TableProfile
@@ -30,7 +30,7 @@ def map_columns(file: MappedFile, as_json: bool = False) -> None:
     with err.status(f"Reading {file.name} …"):
         mappings = propose_mappings(file)
     if as_json:
-        print_models("tables", mappings)
+        print_json({"columns": columns_for_programs(mappings)})
         return
     from rich.markup import escape
 
@@ -44,6 +44,20 @@ def map_columns(file: MappedFile, as_json: bool = False) -> None:
         doubtful = sum(column.status == "review" for column in mapping.columns)
         rest = len(mapping.columns) - mapped - doubtful
         out.print(f"{count(len(mapping.columns), 'column')}: {mapped} mapped, {doubtful} to review, {rest} unmapped.\n")
+
+
+def columns_for_programs(mappings: "list[TableMapping]") -> list[dict[str, Any]]:
+    """Every column in the file's order; its table too where there are several. `accepted`: nobody needs to look."""
+    from services.cli.wording import table_name
+    from services.field_mapping.matching import ACCEPT_AT
+
+    rows = []
+    for mapping in mappings:
+        table = {"table": table_name(mapping.file_name, mapping.sheet)} if len(mappings) > 1 else {}
+        for column in mapping.columns:
+            row = column.model_dump(include={"column", "field", "confidence", "unit", "reason", "alternatives"})
+            rows.append({**table, **row, "accepted": column.confidence >= ACCEPT_AT})
+    return rows
 
 
 def propose_mappings(path: Path) -> "list[TableMapping]":

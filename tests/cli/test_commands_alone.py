@@ -122,11 +122,13 @@ def test_a_setting_that_is_wrong_is_named() -> None:
 def test_map_proposes_a_field_for_every_column(inventory: Path) -> None:
     mapped = run(app, ["map", str(inventory), "--json"])
     assert mapped.exit_code == 0
-    (table,) = json.loads(mapped.stdout)["tables"]
-    fields = {column["column"]: column["field"] for column in table["columns"]}
-    assert fields["Server Name"] == "hostname"
-    assert fields["RAM (GB)"] == "memory_gb"
-    assert len(fields) == 9
+    columns = json.loads(mapped.stdout)["columns"]
+    keys = {"column", "field", "confidence", "accepted", "unit", "reason", "alternatives"}
+    assert all(column.keys() == keys for column in columns)
+    found = {column["column"]: (column["field"], column["accepted"], column["unit"]) for column in columns}
+    assert found["Server Name"] == ("hostname", True, None)
+    assert found["RAM (GB)"] == ("memory_gb", True, "GB")
+    assert len(found) == 9
 
 
 def test_map_shows_people_a_table(inventory: Path) -> None:
@@ -143,9 +145,12 @@ def test_map_reads_every_table_of_an_archive(tmp_path: Path, inventory: Path) ->
         archive.writestr("apps.json", '[{"application": {"name": "Payroll"}, "Business Owner": "Ann"}]')
     mapped = run(app, ["map", str(path), "--json"])
     assert mapped.exit_code == 0
-    servers, applications = json.loads(mapped.stdout)["tables"]
-    assert (servers["file_name"], applications["file_name"]) == ("estate.zip/servers.csv", "estate.zip/apps.json")
-    assert [column["column"] for column in applications["columns"]] == ["application.name", "Business Owner"]
+    columns = json.loads(mapped.stdout)["columns"]
+    assert list(dict.fromkeys(column["table"] for column in columns)) == [
+        "estate.zip/servers.csv",
+        "estate.zip/apps.json",
+    ]
+    assert [column["column"] for column in columns[-2:]] == ["application.name", "Business Owner"]
 
 
 def test_map_says_what_is_wrong_with_a_file(tmp_path: Path) -> None:
