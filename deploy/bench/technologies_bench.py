@@ -101,6 +101,7 @@ def measure(labelled: Labelled) -> Result:
         "products": len(technology_products()),
         "other_texts": len(labelled.others),
     }
+    no_product = {None, *(product.name for product in technology_products() if product.kind == CONCEPT)}
     wrong: dict[str, int] = {}
     for name, side in sides.items():
         answers, others, seconds = _cross_validate(labelled, side)
@@ -112,22 +113,21 @@ def measure(labelled: Labelled) -> Result:
                 answer.right for answer in answers if answer.confidence >= threshold
             ),
             f"{name}_others_refused_at_75_coverage_percent": _percent(
-                answer.confidence < threshold or answer.product is None for answer in others
+                answer.confidence < threshold or answer.product in no_product for answer in others
             ),
             f"{name}_milliseconds_each": 1000 * seconds / (len(answers) + len(others)),
         }
         if name == "ours":
-            figures |= _as_shipped(answers, others)
+            figures |= _as_shipped(answers, others, no_product)
     figures["releases_right_percent"] = _percent(_releases(labelled))
     return Result(
         figures, {f"{name}_wrong_to_ours": wrong[name] / max(1, wrong["ours"]) for name in wrong if name != "ours"}
     )
 
 
-def _as_shipped(answers: list[Answer], others: list[Answer]) -> dict[str, float]:
+def _as_shipped(answers: list[Answer], others: list[Answer], no_product: set[str | None]) -> dict[str, float]:
     """At the confidence from which the platform accepts; a word of the trade names no product."""
     names = {product.name.casefold() for product in technology_products()}
-    concepts = {product.name for product in technology_products() if product.kind == CONCEPT}
     accepted = [answer for answer in answers if answer.confidence >= CERTAIN]
     return {
         "top1_without_canonical_names_percent": _percent(
@@ -136,7 +136,7 @@ def _as_shipped(answers: list[Answer], others: list[Answer]) -> dict[str, float]
         "accepted_percent": _percent(answer.confidence >= CERTAIN for answer in answers),
         "accepted_right_percent": _percent(answer.right for answer in accepted),
         "others_refused_percent": _percent(
-            answer.confidence < CERTAIN or answer.product in concepts for answer in others
+            answer.confidence < CERTAIN or answer.product in no_product for answer in others
         ),
         "calibration_error_percent": 100 * _calibration_error(answers),
     }
