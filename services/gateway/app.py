@@ -15,6 +15,7 @@ from services.gateway import (
     learning_handlers,
     metrics,
     projections,
+    quality_handlers,
     retention,
 )
 from services.gateway.api import PROBLEM_RESPONSES, Api
@@ -35,6 +36,7 @@ from services.gateway.routes import (
     limits,
     operations,
     performance,
+    quality,
     reports,
     saved_mappings,
     schedules,
@@ -53,6 +55,7 @@ __all__ = [
     "learning_handlers",
     "metrics",
     "projections",
+    "quality_handlers",
     "retention",
     "service",
     "welcome",
@@ -95,7 +98,7 @@ def create_api(runtime: Runtime) -> Api:
     app.include_router(health_routes(runtime))
     app.include_router(metrics_route.router)
     for module in (
-        *(imports, flow_search, flow_control, flows, schedules, approvals, inventory, assets, reports),
+        *(imports, flow_search, flow_control, flows, schedules, approvals, inventory, assets, quality, reports),
         *(fields, saved_mappings, learnings, lessons),
         *(performance, limits, operations),
     ):

@@ -6,12 +6,13 @@ from uuid import UUID
 
 from pydantic import BaseModel
 
-from contracts import rest, rest_assets, rest_flows, rest_operations
+from contracts import rest, rest_assets, rest_flows, rest_operations, rest_quality
 from contracts.assets import FieldOrigin, OriginCell
 from contracts.discovery import ColumnMapping, TableMapping
 from contracts.flows import PhaseView
 from contracts.forms import FieldMappingEdits
 from contracts.lifecycle import FlowRepair, StartOptions
+from contracts.quality import PhaseReadiness, ReadinessFailure
 from services.gateway.learning_examples import LEARNING_EXAMPLES
 
 AT = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
@@ -43,6 +44,18 @@ _ORIGIN = FieldOrigin(
             value="16",
             rule="bare numbers of this column are MB, converted to 16 GB",
             chosen=True,
+        )
+    ],
+)
+_READINESS = PhaseReadiness(
+    phase="planning",
+    ready=False,
+    failures=[
+        ReadinessFailure(
+            figure="completeness of Storage",
+            value=0.42,
+            needed=0.7,
+            advice="How long a move takes depends on its data. Map a column to Storage, or import a file that has it.",
         )
     ],
 )
@@ -303,6 +316,22 @@ _EXAMPLES: tuple[BaseModel, ...] = (
     _ORIGIN,
     _ORIGIN.cells[0],
     rest_assets.AssetOriginView(asset_uid=WEB01, flow_id=FLOW, status="told", fields=[_ORIGIN]),
+    _READINESS.failures[0],
+    _READINESS,
+    rest_quality.QualityView(flow_id=FLOW, status="measured", readiness=[_READINESS]),
+    rest_quality.QualityFigureView(
+        measure="validity", of="memory_gb", asset_type=None, source="cmdb.csv", good=1_190, total=1_200
+    ),
+    rest_quality.QualityFailureView(
+        measure="validity",
+        of="memory_gb",
+        asset_type=None,
+        source_rows="cmdb.csv:88",
+        asset_uid=None,
+        name=None,
+        value="lots",
+        reason="not a number",
+    ),
     rest_assets.AssetSplitBody(source_rows=["cmdb.csv:7"]),
     rest_assets.DuplicateDecisionBody(same=True),
     rest_assets.DuplicateView(

@@ -29,6 +29,7 @@ from services.gateway.flow_tables import (
 from services.gateway.handlers import flow_of, service
 from services.gateway.lineage import is_needed
 from services.gateway.projections import table_of
+from services.gateway.quality_tables import QualityFailure, QualityFigure, QualityMeasurement
 from services.gateway.tables import (
     Application,
     Approval,
@@ -47,6 +48,7 @@ _OWN: tuple[type[DeclarativeBase], ...] = (Flow, FlowEntry, FlowRefusal, FlowImp
 # What forks of a flow show as well, as long as there is one.
 _SHARED: tuple[type[DeclarativeBase], ...] = (
     *(Application, Asset, AssetChange, AssetOrigin, CellProblem, Dependency, DuplicatePair, FlowResult),
+    *(QualityFailure, QualityFigure, QualityMeasurement),
     *(Mappings, PlannedWave, RejectedRow, Treatment),
 )
 

@@ -15,9 +15,10 @@ from contracts.envelope import BlobRef, Event
 from contracts.planning import WavePlanningCompleted
 from services.chassis.frames import PIECE_ROWS, insert_frames
 from services.chassis.work import Job
-from services.gateway.asset_tables import AssetChange, DuplicatePair
+from services.gateway.asset_tables import AssetChange, AssetOrigin, DuplicatePair
 from services.gateway.flow_tables import FlowResult
 from services.gateway.handlers import flow_of, service
+from services.gateway.quality_tables import QualityMeasurement
 from services.gateway.tables import (
     Application,
     Asset,
@@ -92,9 +93,13 @@ async def show_assets(event: InventoryCompleted, job: Job) -> None:
             async with job.blobs.local(event.tenant, ref) as path:
                 listed.append((mapped, await job.run(numbered_rows, path, mapped)))
     async with job.blobs.local(event.tenant, event.assets) as path:
-        await _replace(job, flow_of(event), Asset, asset_rows(path))
+        await replace_rows(job, flow_of(event), Asset, asset_rows(path))
     for mapped, rows in listed:
-        await _replace(job, flow_of(event), mapped, rows.iter_slices(PIECE_ROWS))
+        await replace_rows(job, flow_of(event), mapped, rows.iter_slices(PIECE_ROWS))
+    # What was told of an earlier attempt's inventory is not told of this one.
+    session = await job.begin()
+    for mapped in (AssetOrigin, QualityMeasurement):
+        await session.execute(delete(table_of(mapped)).where(table_of(mapped).c.flow_id == event.flow_id))
     await _remember(job, event, "inventory", {"assets", "quality", "changes"})
 
 
@@ -105,8 +110,8 @@ async def show_applications(event: DependencyAnalysisCompleted, job: Job) -> Non
         applications = await job.run(plain_rows, path, Application)
     async with job.blobs.local(event.tenant, event.dependencies) as path:
         dependencies = await job.run(dependency_rows, path)
-    await _replace(job, flow_of(event), Application, applications.iter_slices(PIECE_ROWS))
-    await _replace(job, flow_of(event), Dependency, dependencies.iter_slices(PIECE_ROWS))
+    await replace_rows(job, flow_of(event), Application, applications.iter_slices(PIECE_ROWS))
+    await replace_rows(job, flow_of(event), Dependency, dependencies.iter_slices(PIECE_ROWS))
     await _remember(job, event, "dependency_analysis", {"applications", "dependencies"})
 
 
@@ -115,7 +120,7 @@ async def show_treatments(event: SixRCompleted, job: Job) -> None:
     """Make an assessment's treatments listable."""
     async with job.blobs.local(event.tenant, event.assessments) as path:
         rows = await job.run(plain_rows, path, Treatment)
-    await _replace(job, flow_of(event), Treatment, rows.iter_slices(PIECE_ROWS))
+    await replace_rows(job, flow_of(event), Treatment, rows.iter_slices(PIECE_ROWS))
     await _remember(job, event, "six_r", {"assessments"})
 
 
@@ -130,7 +135,7 @@ async def show_waves(event: WavePlanningCompleted, job: Job) -> None:
         await session.execute(insert(PlannedWave), rows)
 
 
-async def _replace(job: Job, flow_id: UUID, mapped: type[DeclarativeBase], rows: Iterable[pl.DataFrame]) -> None:
+async def replace_rows(job: Job, flow_id: UUID, mapped: type[DeclarativeBase], rows: Iterable[pl.DataFrame]) -> None:
     """Write `rows` in place of what an earlier attempt of the phase left for this flow."""
     table = table_of(mapped)
     session = await job.begin()

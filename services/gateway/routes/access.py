@@ -31,6 +31,7 @@ from contracts.lifecycle import (
 from contracts.modernization import ModernizationRequested
 from contracts.operations import AuditVerificationRequested, DeadLetterDropped, DeadLetterReplayed
 from contracts.planning import PlanningRequested
+from contracts.quality import QualityRequested
 from services.chassis.outbox import add_events
 from services.chassis.runtime import Runtime
 from services.gateway.handlers import service
@@ -62,6 +63,7 @@ SENT_BY_ROUTES: tuple[type[Event], ...] = (
     OwnFieldDeleted,
     OwnFieldSaved,
     PlanningRequested,
+    QualityRequested,
     TenantLimitsSaved,
 )
 
