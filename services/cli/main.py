@@ -4,6 +4,7 @@ import typer
 
 from services.cli.asset_commands import asset_commands
 from services.cli.audit_commands import audit_commands
+from services.cli.catalog_command import catalog
 from services.cli.dead_letter_commands import dead_letter_commands
 from services.cli.demo_command import demo
 from services.cli.field_commands import field_commands
@@ -17,6 +18,7 @@ from services.cli.map_command import map_columns
 from services.cli.mapping_commands import mapping_commands
 from services.cli.performance_commands import performance
 from services.cli.platform_commands import migrate, service, up
+from services.cli.quality_command import quality
 from services.cli.schedule_commands import schedule_commands
 from services.cli.technology_command import technology
 
@@ -39,7 +41,9 @@ app.add_typer(asset_commands, name="assets", rich_help_panel="Work with the plat
 app.add_typer(mapping_commands, name="mappings", rich_help_panel="Work with the platform")
 app.add_typer(learn_commands, name="learn", rich_help_panel="Work with the platform")
 app.add_typer(field_commands, name="fields", rich_help_panel="Work with the platform")
+app.command(rich_help_panel="Work with the platform")(quality)
 app.command("map", rich_help_panel="Work with the platform")(map_columns)
+app.command(rich_help_panel="Work with the platform")(catalog)
 app.command(rich_help_panel="Work with the platform")(technology)
 app.command(rich_help_panel="Operate it")(performance)
 app.add_typer(limit_commands, name="limits", rich_help_panel="Operate it")

@@ -51,3 +51,18 @@ def test_an_import_says_what_it_changed_and_a_split_holds_in_it(platform: Runnin
         ("dbsite1", "changed", "memory_gb", "128.0"),
     ]
     assert "no pair" in platform.modernize("assets", "duplicates", "--flow", again).stdout
+
+
+def test_quality_tells_what_the_inventory_is_ready_for_and_the_rows_behind_a_figure(
+    platform: RunningPlatform, tmp_path: Path
+) -> None:
+    flow_id = imported(platform, tmp_path, "measured", FIRST.replace("8192", "lots"))
+    told = platform.json("quality", "--flow", flow_id, "--measure", "validity")
+    assert {phase["phase"]: phase["ready"] for phase in told["readiness"]} == {"assessment": False, "planning": False}
+    [memory] = [figure for figure in told["figures"] if figure["of"] == "memory_gb"]
+    assert (memory["good"], memory["total"], memory["source"]) == (3, 4, "measured.csv")
+    [failure] = told["failures"]
+    assert (failure["source_rows"], failure["value"]) == ("measured.csv:5", "lots")
+    shown = platform.modernize("quality", "--flow", flow_id).stdout
+    assert "! planning: not ready" in shown
+    assert "completeness of Storage is 0% and should be 70%." in shown
