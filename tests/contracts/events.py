@@ -34,12 +34,20 @@ def models(kind: type[Any]) -> st.SearchStrategy[Any]:
     return st.builds(kind, **fields)
 
 
+def _texts(shortest: int, limits: list[Any]) -> st.SearchStrategy[str]:
+    """Texts of at least this length, of the pattern that a limit may ask for."""
+    pattern = next((found for limit in limits if (found := getattr(limit, "pattern", None))), None)
+    if pattern is not None:
+        return st.from_regex(pattern, fullmatch=True).map(lambda text: text[:40].rstrip("_"))
+    return st.text(st.characters(exclude_categories=["Cs"]), min_size=shortest, max_size=8)
+
+
 def values(annotation: Any, limits: list[Any]) -> st.SearchStrategy[Any]:
     """Values that an annotation and its limits allow."""
     wanted = ("ge", "le", "min_length")
     bounds = {name: getattr(limit, name) for limit in limits for name in wanted if hasattr(limit, name)}
     simple: dict[Any, st.SearchStrategy[Any]] = {
-        str: TEXT,
+        str: _texts(bounds.get("min_length", 0), limits),
         int: st.integers(bounds.get("ge", 0), bounds.get("le", 2**53)),
         float: st.floats(bounds.get("ge", -1e9), bounds.get("le", 1e9)),
         datetime: TIMES,

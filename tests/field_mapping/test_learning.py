@@ -237,12 +237,12 @@ async def test_a_document_takes_what_one_tenant_taught_to_another_and_back(runni
         async with running.runtime.database.transaction(tenant) as session:
             return exported(await read_knowledge(session), await read_headers(session))
 
-    exported = await document(one)
+    theirs = await document(one)
     await running.tell(OwnFieldSaved(tenant=other, field=KLASSE, saved_by="Bo"))
     empty = await document(other)
-    imported = await running.learned(other, document=exported)
+    imported = await running.learned(other, document=theirs)
     assert running.last(MappingSaved).decided is False
-    assert await document(other) == exported
+    assert await document(other) == theirs
     proposal = await running.mapped(other, SERVERS)
     assert proposal.mappings[0].source is not None
     assert proposal.mappings[0].source.known
