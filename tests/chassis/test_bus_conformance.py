@@ -166,3 +166,13 @@ async def test_a_patient_queue_takes_at_once_what_comes_meanwhile(bus: Transport
     await reader.bodies(1)
 
     assert [len(delivery.more) for delivery in reader.got] == [TOGETHER - 1]
+
+
+@pytest.mark.parametrize("bus_kind", ["in_process"])
+async def test_in_one_process_a_patient_listener_holds_up_nobody(bus: Transport) -> None:
+    prompt, patient = Inbox("one.a.happened", "a.happened"), Inbox("two.a.happened", "a.happened")
+    await bus.start([prompt.subscription(), replace(patient.subscription(), patience_seconds=3600)])
+
+    await bus.publish(EVENTS, "a.happened", Delivery(b"[]"))
+
+    assert len(prompt.got) == len(patient.got) == 1

@@ -43,14 +43,10 @@ class InProcessBus:
 
 
 async def _deliver_to_all(listeners: list[Subscription], message: Delivery) -> None:
-    results = await asyncio.gather(*(_deliver(listener, message) for listener in listeners), return_exceptions=True)
+    # The outbox collects what comes meanwhile, and holds back what follows: so nobody waits where one does not want to.
+    if patience := min((listener.patience_seconds for listener in listeners), default=0.0):
+        await asyncio.sleep(patience)
+    results = await asyncio.gather(*(listener.deliver(message) for listener in listeners), return_exceptions=True)
     for result in results:
         if isinstance(result, BaseException):
             raise result
-
-
-async def _deliver(listener: Subscription, message: Delivery) -> None:
-    # Meanwhile the outbox collects what comes next for the same listeners.
-    if listener.patience_seconds:
-        await asyncio.sleep(listener.patience_seconds)
-    await listener.deliver(message)
