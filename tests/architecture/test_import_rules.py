@@ -17,6 +17,7 @@ COMPOSED_BY_CLI = (
     "services.field_mapping.reading",
     "services.field_mapping.profile",
     "services.field_mapping.table_kind",
+    "services.field_mapping.catalogue",
     "services.field_mapping.matching",
     "services.field_mapping.technology_names",
 )
@@ -26,6 +27,8 @@ COMPOSED_BY_CLI = (
 PURE = (
     "services.agent_runner.analysis.*",
     "services.field_mapping.matching",
+    "services.field_mapping.evidence",
+    "services.field_mapping.weighing",
     "services.field_mapping.units",
     "services.field_mapping.normalise",
     "services.field_mapping.merging",

@@ -17,7 +17,8 @@ FLOW = "00000000-0000-0000-0000-000000000001"
 
 @pytest.mark.parametrize(
     "command",
-    ["demo", "up", "import", "map", "technology", "service", "migrate", "flows list", "flows show", "flows watch",
+    ["demo", "up", "import", "map", "catalog", "technology", "service", "migrate", "flows list", "flows show",
+     "flows watch",
      "flows approve", "flows find", "flows create", "flows start", "flows pause", "flows resume", "flows cancel",
      "flows retry", "flows skip", "flows migrate", "flows delete", "flows fork", "flows repair", "dead-letters list",
      "dead-letters show", "dead-letters replay", "dead-letters drop", "audit verify"],
@@ -159,6 +160,18 @@ def test_map_says_what_is_wrong_with_a_file(tmp_path: Path) -> None:
     failed = run(app, ["map", str(path), "--json"])
     assert failed.exit_code == 1
     assert json.loads(failed.stderr)["problem"]["file_name"] == "picture.csv"
+
+
+def test_catalog_lists_what_columns_can_mean_and_what_it_is_recognised_by() -> None:
+    listed = run(app, ["catalog", "--json"])
+    assert listed.exit_code == 0
+    fields = {field["id"]: field for field in json.loads(listed.stdout)["fields"]}
+    assert len(fields) == 69
+    memory = fields["memory_gb"]
+    assert (memory["unit"], memory["importance"], memory["value_kinds"]) == ("GB", "required", ["size"])
+    assert "total memory" in memory["synonyms"]
+    assert "vm" in memory["asset_types"]
+    assert "memory_gb" in run(app, ["catalog"]).stdout
 
 
 def test_technology_names_product_and_release_or_refuses() -> None:
