@@ -1,7 +1,10 @@
 """Dates and times as tools, spreadsheets and people write them, read into one naive UTC timestamp."""
 
+import re
 from collections.abc import Callable
+from datetime import UTC, date, datetime
 from functools import partial
+from uuid import UUID
 
 import polars as pl
 
@@ -18,14 +21,32 @@ _TIME = (
     r"(?:[T,\s]+(?<hour>\d{1,2}):(?<minute>\d{2})(?::(?<second>\d{2})(?:[.,]\d+)?)?\s*(?<half>[AaPp])?(?:\.?[Mm]\.?)?)?"
     r"\s*(?<zone>Z|UTC|GMT|[+-]\d{2}:?\d{2})?$"
 )
+# The first three letters in English, German, French, Spanish, Italian and Turkish; French June and July need four.
 _MONTH_NUMBERS = {
-    "jan": "1", "feb": "2", "mar": "3", "mär": "3", "apr": "4", "may": "5", "mai": "5", "jun": "6", "jul": "7",
-    "aug": "8", "sep": "9", "oct": "10", "okt": "10", "nov": "11", "dec": "12", "dez": "12",
+    "jan": "1", "ene": "1", "gen": "1", "oca": "1", "feb": "2", "fév": "2", "fev": "2", "şub": "2", "sub": "2",
+    "mar": "3", "mär": "3", "apr": "4", "avr": "4", "abr": "4", "nis": "4", "may": "5", "mai": "5", "mag": "5",
+    "jun": "6", "juin": "6", "giu": "6", "haz": "6", "jul": "7", "juil": "7", "lug": "7", "tem": "7",
+    "aug": "8", "aoû": "8", "aou": "8", "ago": "8", "ağu": "8", "agu": "8", "sep": "9", "set": "9", "eyl": "9",
+    "oct": "10", "okt": "10", "ott": "10", "eki": "10", "nov": "11", "kas": "11", "dec": "12", "dez": "12",
+    "déc": "12", "dic": "12", "ara": "12",
 }  # fmt: skip
 _YEAR_FIRST = r"^(?<year>\d{4})[-/.](?<month>\d{1,2})[-/.](?<day>\d{1,2})" + _TIME
 _YEAR_LAST = r"^(?<first>\d{1,2})(?<separator>[-/.])(?<second_part>\d{1,2})[-/.](?<year>\d{4}|\d{2})" + _TIME
 _DAY_MONTH_NAME = r"^(?<day>\d{1,2})(?:st|nd|rd|th|\.)?[-\s]+(?<name>\p{L}{3,9})\.?[-,\s]+(?<year>\d{4}|\d{2})" + _TIME
-_MONTH_NAME_DAY = r"^(?<name>\p{L}{3,9})\.?\s+(?<day>\d{1,2})(?:st|nd|rd|th)?,?\s+(?<year>\d{4})" + _TIME
+_MONTH_NAME_DAY = (
+    r"^(?:\p{L}{3,9}, )?(?<name>\p{L}{3,9})\.?\s+(?<day>\d{1,2})(?:st|nd|rd|th)?,?\s+(?<year>\d{4})" + _TIME
+)
+# As C's ctime writes it: "Wed Jan 31 10:00:00 2024".
+_CTIME = (
+    r"^\p{L}{2,3} (?<name>\p{L}{3}) +(?<day>\d{1,2}) (?<hour>\d{1,2}):(?<minute>\d{2}):(?<second>\d{2}) "
+    r"(?:(?<zone>UTC|GMT) )?(?<year>\d{4})$"
+)
+# "15y 0m ago", "2 years, 3 months ago", "45 days ago".
+_AGE = re.compile(
+    r"(?:(\d+) ?y(?:ears?|rs?)?)?,? ?(?:(\d+) ?m(?:onths?|os?)?)?,? ?(?:(\d+) ?w(?:eeks?)?)?,? ?"
+    r"(?:(\d+) ?d(?:ays?)?)? (?:ago|old)",
+    re.IGNORECASE,
+)
 _COMPACT = r"^(?<year>(?:19|20)\d{2})(?<month>\d{2})(?<day>\d{2})(?:(?<hour>\d{2})(?<minute>\d{2})(?<second>\d{2}))?$"
 _SERIAL = r"^\d{5}(?:\.\d+)?$"
 _EPOCH = r"^\d{10}(?:\d{3})?$"
@@ -86,8 +107,10 @@ def _matching(text: pl.Series, pattern: str) -> pl.Series:
     """Timestamps of the values that `pattern` fits."""
     parts = _components(text, pattern)
     if "name" in parts.columns:
-        short = pl.col("name").str.to_lowercase().str.slice(0, 3)
-        parts = parts.with_columns(month=short.replace_strict(_MONTH_NUMBERS, default=None, return_dtype=pl.Int64))
+        lower = pl.col("name").str.to_lowercase()
+        four, three = (lower.str.slice(0, n).replace_strict(_MONTH_NUMBERS, default=None, return_dtype=pl.Int64)
+                       for n in (4, 3))  # fmt: skip
+        parts = parts.with_columns(month=pl.coalesce(four, three))
     return _timestamps(parts) if parts["day"].count() else _nothing(text)
 
 
@@ -112,13 +135,39 @@ def _order(text: pl.Series) -> tuple[bool, bool, str | None]:
     return votes > 0, not proves_day.any(), example if isinstance(example, str) else None
 
 
-def read_dates(text: pl.Series) -> tuple[pl.DataFrame, str | None]:
+def day_of(import_id: UUID) -> date | None:
+    """The day on which a file arrived, as its id tells (UUID version 7, RFC 9562, section 5.7); None of another id."""
+    seconds = (import_id.int >> 80) / 1000
+    # 48 bits reach beyond the years that dates have.
+    return datetime.fromtimestamp(seconds, UTC).date() if import_id.version == 7 and seconds < 2**32 else None
+
+
+def _ages(text: pl.Series, day: date) -> pl.Series:
+    """The day that each age of `day` goes back to; of one in years and months the first day of the month."""
+    ages = {
+        written: _that_long_before(day, match)
+        for written in text.unique()
+        if (match := _AGE.fullmatch(written)) and any(match.groups())
+    }
+    return text.replace_strict(ages, default=None, return_dtype=pl.Date).cast(pl.Datetime("us"))
+
+
+def _that_long_before(day: date, match: re.Match[str]) -> date | None:
+    years, months, weeks, days = (int(part) if part else 0 for part in match.groups())
+    if weeks or days:
+        back = day.toordinal() - weeks * 7 - days - round((years * 12 + months) * 30.44)
+        return date.fromordinal(back) if back > 0 else None
+    year, month = divmod(day.year * 12 + day.month - 1 - years * 12 - months, 12)
+    return date(year, month + 1, 1) if year > 0 else None
+
+
+def read_dates(text: pl.Series, day: date | None = None) -> tuple[pl.DataFrame, str | None]:
     """Timestamps of one column: `value` (Datetime, UTC where a zone is given) and, where unreadable, `reason`.
 
     Read are ISO 8601, year-first and year-last dates with any of "-/.", month names, 12- and 24-hour times, Excel day
-    numbers (days since 1899-12-30), and Unix seconds or milliseconds. Dots mean day first; with "/" or "-" the column
-    is day first only if some value proves it. The second result is a value left open by the column: no value proves
-    either order, or some prove one and some the other.
+    numbers (days since 1899-12-30), Unix seconds or milliseconds, and ages ("15y 0m ago") before `day`. Dots mean day
+    first; with "/" or "-" the column is day first only if some value proves it. The second result is a value left open
+    by the column: no value proves either order, or some prove one and some the other.
     """
     value, pending, example = _nothing(text), text.is_not_null().arg_true(), None
 
@@ -137,9 +186,11 @@ def read_dates(text: pl.Series) -> tuple[pl.DataFrame, str | None]:
         for form in _SLASHED[day_first] if agreed else ():
             settle(partial(_parse, form=form))
         settle(partial(_year_last, day_first=day_first))
-    for pattern in (_DAY_MONTH_NAME, _MONTH_NAME_DAY, _COMPACT):
+    for pattern in (_DAY_MONTH_NAME, _MONTH_NAME_DAY, _CTIME, _COMPACT):
         settle(partial(_matching, pattern=pattern))
     settle(_numeric)
+    if day is not None:
+        settle(partial(_ages, day=day))
     plausible = pl.col("value").is_between(EARLIEST, LATEST)
     return pl.DataFrame({"text": text, "value": value}).select(
         pl.when(plausible).then(pl.col("value")).alias("value"),

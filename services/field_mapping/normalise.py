@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from functools import partial
 from typing import Any
 
@@ -12,8 +13,9 @@ from contracts.catalog import CATALOG
 from contracts.claim_checks import ROW_NUMBER
 from contracts.discovery import ColumnMapping, TableMapping, TableProfile
 from services.field_mapping.addresses import ip_addresses, mac_addresses, no_reasons, ports, unread
-from services.field_mapping.dates import read_dates
-from services.field_mapping.units import factor, read_numbers, spell_out_memory_units
+from services.field_mapping.dates import day_of, read_dates
+from services.field_mapping.quantities import Remark, read_quantities
+from services.field_mapping.units import factor
 from services.field_mapping.vocabularies import (
     BOOLEANS,
     EMPTY_WORDS,
@@ -24,28 +26,9 @@ from services.field_mapping.vocabularies import (
 )
 
 # Raise it with every change that makes a value of the same cell another: origins say by which rules they were read.
-RULES_VERSION = 1
+RULES_VERSION = 2
 # The share of machines with fewer cores than sockets from which on that is no typing error. Our figure.
 FEWER_CORES_THAN_SOCKETS = 0.1
-# What a number of this field may be, in its canonical unit; anything else is a typing error or a wrong unit.
-PLAUSIBLE: dict[str, tuple[float, float]] = {
-    "cpu_sockets": (1, 256),
-    "cores_per_socket": (1, 512),
-    "cpu_cores": (1, 2048),
-    "cpu_speed_mhz": (100, 10_000),
-    "memory_gb": (1 / 32, 65_536),
-    "memory_used_gb": (0, 65_536),
-    "storage_gb": (0, 16 * 1024**2),
-    "storage_used_gb": (0, 16 * 1024**2),
-    "database_size_gb": (0, 16 * 1024**2),
-    "cpu_utilization_pct": (0, 100),
-    "memory_utilization_pct": (0, 100),
-    "disk_iops": (0, 1e8),
-    "rto": (0, 8_784),
-    "rpo": (0, 8_784),
-    "cost": (0, 1e12),
-    "observations": (0, 1e15),
-}
 # Fields of a table of connections, beside the catalogue.
 CONNECTION_TYPES = {
     **dict.fromkeys(("source", "target", "source_application", "target_application", "process", "protocol"), "string"),
@@ -66,9 +49,6 @@ _BLANKS = " \t\r\n\x0b\x0c\u00a0\u2007\u202f\u200b\ufeff"
 
 
 _OPEN_DATE = "day and month could be the other way round, and nothing in the column decides; read as month/day"
-_MIXED_MEMORY = "the column mixes bare numbers of megabytes and of gigabytes; each was read by its size, this one as"
-# An example cell of a column whose values were read by a guess, and what was guessed.
-Remark = tuple[str, str]
 # `map`, or what does the same with several threads.
 Each = Callable[..., Iterable[Any]]
 
@@ -147,7 +127,7 @@ def normalise_column(table: SourceTable, column: ColumnMapping) -> tuple[pl.Seri
     """The values of one accepted column, and what is to be said of its cells (`PROBLEM_SCHEMA`)."""
     kind = _checked_type(table, column)
     raw = cells_of(table, column.column)
-    values, reasons, remark = _read_column(raw, column, kind)
+    values, reasons, remark = _read_column(raw, column, kind, day_of(table.profile.import_id))
     return values, _problems(table, raw, column, reasons, remark)
 
 
@@ -197,22 +177,26 @@ def _checked_type(table: SourceTable, column: ColumnMapping) -> str:
     return kind
 
 
-def _read_column(raw: pl.Series, column: ColumnMapping, kind: str) -> tuple[pl.Series, pl.Series | None, Remark | None]:
+def _read_column(
+    raw: pl.Series, column: ColumnMapping, kind: str, day: date | None
+) -> tuple[pl.Series, pl.Series | None, Remark | None]:
     """Values, reasons for the unreadable ones, and what is to be said of values whose reading is a guess.
 
     Columns that repeat themselves are read once for each different value.
     """
     head = raw.head(2_000)
     if head.n_unique() * 2 >= head.len():
-        return _read(raw, column, kind)
+        return _read(raw, column, kind, day)
     distinct = raw.unique(maintain_order=True)
-    values, reasons, remark = _read(distinct, column, kind)
+    values, reasons, remark = _read(distinct, column, kind, day)
     lookup = pl.DataFrame({"raw": distinct, "value": values, "reason": reasons})
     joined = pl.DataFrame({"raw": raw}).join(lookup, on="raw", how="left", maintain_order="left", nulls_equal=True)
     return joined["value"], None if reasons is None or not reasons.count() else joined["reason"], remark
 
 
-def _read(raw: pl.Series, column: ColumnMapping, kind: str) -> tuple[pl.Series, pl.Series | None, Remark | None]:
+def _read(
+    raw: pl.Series, column: ColumnMapping, kind: str, day: date | None
+) -> tuple[pl.Series, pl.Series | None, Remark | None]:
     text, field = clean(raw), column.field or ""
     remark: Remark | None = None
     reasons: pl.Series | None
@@ -222,9 +206,9 @@ def _read(raw: pl.Series, column: ColumnMapping, kind: str) -> tuple[pl.Series, 
         text = text.set(broken, None)
     reader = _READERS.get(kind)
     if kind in {"integer", "number", "duration"}:
-        values, reasons, remark = _quantities(text, field, kind, column.unit)
+        values, reasons, remark = read_quantities(text, field, kind, column.unit)
     elif kind in {"date", "datetime"}:
-        read, open_example = read_dates(text)
+        read, open_example = read_dates(text, day)
         remark = None if open_example is None else (open_example, _OPEN_DATE)
         values, reasons = read["value"].cast(pl.Date if kind == "date" else pl.Datetime("us")), read["reason"]
     elif kind == "boolean":
@@ -242,39 +226,6 @@ def _read(raw: pl.Series, column: ColumnMapping, kind: str) -> tuple[pl.Series, 
     if broken is not None and broken.any():
         reasons = (no_reasons(text) if reasons is None else reasons).set(broken, "a spreadsheet formula that failed")
     return values, reasons, remark
-
-
-def _quantities(text: pl.Series, field: str, kind: str, unit: str | None) -> tuple[pl.Series, pl.Series, Remark | None]:
-    """Numbers within what is plausible for the field, in its unit."""
-    remark: Remark | None = None
-    if field in {"memory_gb", "memory_used_gb"}:
-        written = text
-        text, spelled_out = spell_out_memory_units(written, unit)
-        if spelled_out.any():
-            remark = (written.filter(spelled_out)[0], f"{_MIXED_MEMORY} {text.filter(spelled_out)[0]}")
-    canonical = (CATALOG[field].unit if field in CATALOG else None) or "count"
-    low, high = PLAUSIBLE.get(field, (float("-inf"), float("inf")))
-    value = pl.col("value")
-    problem = (
-        pl.when(value < 0)
-        .then(pl.lit("negative, so a placeholder for a value that is not known"))
-        .when(~value.is_between(low, high))
-        .then(
-            pl.format(
-                "{} {} is outside {} to {}",
-                value.round(3),
-                pl.lit(canonical),
-                pl.lit(f"{low:,g}"),
-                pl.lit(f"{high:,.0f}"),
-            )
-        )
-    )
-    if kind == "integer":
-        problem = problem.when(value != value.round()).then(pl.lit("not a whole number"))
-    frame = read_numbers(text, canonical, unit).with_columns(reason=pl.coalesce("reason", problem.otherwise(None)))
-    kept = pl.when(pl.col("reason").is_null()).then(value).cast(pl.Int64 if kind == "integer" else pl.Float64)
-    frame = frame.with_columns(kept)
-    return frame["value"], frame["reason"], remark
 
 
 def _booleans(text: pl.Series, column: ColumnMapping) -> tuple[pl.Series, pl.Series]:

@@ -21,8 +21,8 @@ _WORDS = {
 def _sizes_in_gb() -> dict[str, float]:
     sizes = {"bytes": 1024.0**-3, "byte": 1024.0**-3}
     for prefix, power in _BINARY.items():
-        # "mo" and "go" are the French octets.
-        names = [prefix] if prefix == "b" else [prefix, f"{prefix}b", f"{prefix}ib", f"{prefix}o", f"{prefix}bytes"]
+        # "mo" and "go" are the French octets, "Mi" and "Gi" are Kubernetes'.
+        names = [prefix] if prefix == "b" else [prefix, *(f"{prefix}{end}" for end in ("b", "ib", "i", "o", "bytes"))]
         names += [f"{word}{end}" for word, short in _WORDS.items() if short == prefix for end in ("byte", "bytes")]
         sizes |= dict.fromkeys(names, 1024.0 ** (power - 3))
     return sizes
@@ -45,10 +45,10 @@ FACTORS: dict[str, dict[str, float]] = {
     "currency": dict.fromkeys(("currency", "€", "$", "£", "eur", "usd", "gbp", "chf"), 1.0),
 }
 
-# An optional currency, the number with any grouping, an optional unit.
+# An optional currency, the number with any grouping, an optional unit, and a remark that changes neither.
 _QUANTITY = (
-    r"^(?:[€$£]|EUR|USD|GBP|CHF)?\s*(?<number>[+-]?[.,]?\d(?:[\d.,'’\s]*\d)?(?:[eE][+-]?\d+)?)"
-    r"\s*(?<unit>[A-Za-z%€$£][A-Za-z/]*)?\.?$"
+    r"^(?:[€$£]|EUR|USD|GBP|CHF|~|ca\.?|approx\.?)?\s*(?<number>[+-]?[.,]?\d(?:[\d.,'’\s]*\d)?(?:[eE][+-]?\d+)?)"
+    r"\s*(?<unit>[A-Za-z%€$£][A-Za-z/]*)?\.?(?:\s*\([^()]*\)|\s+(?:RAM|ECC|SSD|HDD|DDR\d))?$"
 )
 _WHOLE = r"^[+-]?\d+$"
 _DOT_DECIMAL = r"^[+-]?\d+(?:\.\d+)?$"

@@ -97,13 +97,14 @@ def _key(text: str) -> str:
 ENVIRONMENTS = _spellings(
     {
         "Production": (
-            "prd,prod,produktion,produktiv,produktivumgebung,productive,live,produccion,producción,produção,"
+            "prd,prod,produktion,produktiv,produktivumgebung,productive,live,produccion,producción,"
+            "produção,canlı,canli,üretim,"
             "produzione,prod env"
         ),
         "DR": "disaster recovery,dr site,drp,failover,contingency,bcp,dr environment",
         "Staging": (
             "stg,stage,stag,pre production,preproduction,preprod,pre prod,ppd,pprd,ppe,vorproduktion,"
-            "préproduction,preproduktion"
+            "préproduction,preproduktion,preproducción,preproduccion,canlı öncesi"
         ),
         "UAT": (
             "user acceptance,user acceptance testing,user acceptance test,acceptance,acceptance test,acc,"
@@ -111,43 +112,52 @@ ENVIRONMENTS = _spellings(
         ),
         "Test": (
             "tst,testing,qa,qas,quality assurance,qs,sit,system integration test,integration,int,"
-            "integration test,quality,testumgebung"
+            "integration test,quality,testumgebung,pruebas,essai,performance test,perf test"
         ),
-        "Development": ("dev,develop,entwicklung,ent,entw,développement,desarrollo,sviluppo,dev env,devel"),
+        "Development": (
+            "geliştirme,gelistirme,dev,develop,entwicklung,ent,entw,développement,desarrollo,sviluppo,dev env,devel"
+        ),
         "Sandbox": "sbx,sandpit,poc,proof of concept,lab,demo,playground",
-        "Training": "trn,train,schulung,education,formation",
+        "Training": "eğitim,egitim,formación,formacion,trn,train,schulung,education,formation",
     }
 )
 
 POWER_STATES = _spellings(
     {
         "on": (
-            "poweredon,powered on,power on,running,up,started,online,green,ein,eingeschaltet,active,vm running,true,yes"
+            "powerstate running,encendido,allumé,allume,açık,acik,poweredon,powered on,power on,running,"
+            "up,started,online,green,ein,eingeschaltet,active,vm running,true,yes"
         ),
         "off": (
-            "poweredoff,powered off,power off,stopped,down,shutdown,shut down,offline,deallocated,"
+            "powerstate deallocated,powerstate stopped,stopped deallocated,shut off,shutoff,apagado,"
+            "éteint,eteint,kapalı,kapali,poweredoff,powered off,power off,stopped,down,shutdown,"
+            "shut down,offline,deallocated,"
             "vm deallocated,halted,aus,ausgeschaltet,notrunning,not running,terminated,false,no"
         ),
-        "suspended": "suspend,paused,saved,hibernated,standby",
+        "suspended": "suspendido,suspendu,askıda,suspend,paused,saved,hibernated,standby",
     }
 )
 
 CRITICALITY = _spellings(
     {
         "critical": (
-            "crit,mission critical,business critical,very high,highest,1,p1,tier 1,tier1,tier 0,"
+            "critique,crítico,critico,kritik,t1,crit,mission critical,business critical,very high,"
+            "highest,1,p1,tier 1,tier1,tier 0,"
             "tier 1 mission critical,1 most critical,1 critical,kritisch,sehr hoch,platinum,vital,extreme"
         ),
         "high": (
-            "hi,h,2,p2,tier 2,tier2,2 somewhat critical,2 high,hoch,gold,important,major,essential,"
+            "élevé,eleve,élevée,alto,alta,yüksek,yuksek,t2,hi,h,2,p2,tier 2,tier2,2 somewhat critical,"
+            "2 high,hoch,gold,important,major,essential,"
             "tier 2 business critical"
         ),
         "medium": (
-            "med,m,moderate,normal,average,3,p3,tier 3,tier3,3 less critical,3 moderate,3 medium,mittel,"
+            "moyen,moyenne,medio,media,orta,t3,business operational,med,m,moderate,normal,average,3,p3,"
+            "tier 3,tier3,3 less critical,3 moderate,3 medium,mittel,"
             "silver,standard,tier 3 important"
         ),
         "low": (
-            "lo,l,minor,4,p4,tier 4,tier4,4 not critical,4 low,niedrig,gering,bronze,non critical,"
+            "faible,bas,bajo,baja,düşük,dusuk,t4,administrative services,lo,l,minor,4,p4,tier 4,tier4,"
+            "4 not critical,4 low,niedrig,gering,bronze,non critical,"
             "not critical,none critical,negligible"
         ),
     }
@@ -210,7 +220,10 @@ ASSET_TYPES = _spellings(
 )
 
 BOOLEANS = _spellings(
-    {"true": "yes,y,t,1,ja,j,oui,si,sí,x,on,wahr,vrai,enabled", "false": "no,n,f,0,nein,non,off,falsch,faux,disabled"}
+    {
+        "true": "evet,e,yes,y,t,1,ja,j,oui,si,sí,x,on,wahr,vrai,enabled",
+        "false": "hayır,hayir,h,no,n,f,0,nein,non,off,falsch,faux,disabled",
+    }
 )
 IS_VIRTUAL = {
     **BOOLEANS,

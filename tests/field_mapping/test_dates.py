@@ -1,13 +1,14 @@
 """Dates and times as tools, spreadsheets and people write them."""
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
+from uuid import UUID
 
 import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.field_mapping.dates import read_dates
+from services.field_mapping.dates import day_of, read_dates
 
 
 def dates(*cells: str | None) -> list[str | None]:
@@ -39,6 +40,14 @@ def open_example(*cells: str) -> str | None:
         ("21-Jul-26", "2026-07-21 00:00:00"),
         ("Jul 21, 2026 10:00", "2026-07-21 10:00:00"),
         ("1. März 2020", "2020-03-01 00:00:00"),
+        ("31 janv. 2024", "2024-01-31 00:00:00"),
+        ("14 juillet 2024", "2024-07-14 00:00:00"),
+        ("14 juin 2024", "2024-06-14 00:00:00"),
+        ("31 enero 2024", "2024-01-31 00:00:00"),
+        ("31 Ocak 2024", "2024-01-31 00:00:00"),
+        ("5 Ağustos 2024", "2024-08-05 00:00:00"),
+        ("Wednesday, January 31, 2024", "2024-01-31 00:00:00"),
+        ("Wed Jan 31 10:00:00 2024", "2024-01-31 10:00:00"),
         ("20210304", "2021-03-04 00:00:00"),
         ("45000", "2023-03-15 00:00:00"),
         ("45000.75", "2023-03-15 18:00:00"),
@@ -48,6 +57,35 @@ def open_example(*cells: str) -> str | None:
 )
 def test_a_date_is_read(cell: str, timestamp: str) -> None:
     assert dates(cell) == [timestamp]
+
+
+@pytest.mark.parametrize(
+    ("cell", "day"),
+    [
+        ("15y 0m ago", "2011-06-01"),
+        ("0y 7m ago", "2025-11-01"),
+        ("3 months ago", "2026-03-01"),
+        ("2 years, 3 months ago", "2024-03-01"),
+        ("1 year old", "2025-06-01"),
+        ("45 days ago", "2026-05-01"),
+        ("2 weeks ago", "2026-06-01"),
+    ],
+)
+def test_an_age_goes_back_from_the_day_of_the_file(cell: str, day: str) -> None:
+    read, _ = read_dates(pl.Series([cell]), date(2026, 6, 15))
+    assert str(read["value"][0]) == f"{day} 00:00:00"
+
+
+@pytest.mark.parametrize("cell", ["15y 0m ago", "ago", " ago", "99999 years ago", "years ago"])
+def test_an_age_of_nothing_or_without_a_day_to_count_from_stays_unread(cell: str) -> None:
+    day = None if cell == "15y 0m ago" else date(2026, 6, 15)
+    assert read_dates(pl.Series([cell]), day)[0].row(0) == (None, "not a date")
+
+
+def test_the_day_of_a_file_is_the_one_in_its_id() -> None:
+    assert day_of(UUID("019b0000-0000-7000-8000-000000000000")) == date(2025, 12, 8)
+    assert day_of(UUID(int=2)) is None
+    assert day_of(UUID("ffffffff-ffff-7fff-bfff-ffffffffffff")) is None
 
 
 @pytest.mark.parametrize(

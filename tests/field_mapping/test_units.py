@@ -22,6 +22,7 @@ def reason(cell: str, canonical: str) -> str | None:
         ("16 GB", 16), ("16GB", 16), ("16 GiB", 16), ("16384 MB", 16), ("16384MiB", 16), ("1.5 TB", 1536),
         ("1,5 TB", 1536),
         ("1 PB", 1048576), ("1048576 KB", 1), ("1073741824 bytes", 1), ("16 Go", 16), ("16 gigabytes", 16), ("16g", 16),
+        ("16 Gi", 16), ("16384Mi", 16), ("~16 GB", 16), ("16GB RAM", 16), ("16 GB (ECC)", 16), ("ca. 16 GB", 16),
     ],
 )  # fmt: skip
 def test_a_size_with_a_unit_is_read_in_it(cell: str, gigabytes: float) -> None:
