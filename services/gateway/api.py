@@ -67,8 +67,10 @@ def completed(document: dict[str, Any]) -> dict[str, Any]:
         for status, description in PROBLEM_RESPONSES.items()
     }
     for name, schema in schemas.items():
-        if name in EXAMPLES:
-            schema["examples"] = [EXAMPLES[name]]
+        # A model with defaults that is both taken and given has a schema for each.
+        model = name.removesuffix("-Input").removesuffix("-Output")
+        if model in EXAMPLES:
+            schema["examples"] = [EXAMPLES[model]]
         elif name.startswith("Page_"):
             item = name.removeprefix("Page_").removesuffix("_")
             schema["examples"] = [{"items": [EXAMPLES[item]], "next_cursor": None}]
