@@ -30,6 +30,7 @@ from services.field_mapping.table_cleaning import clean_table, titles_above
 from services.field_mapping.text_encoding import CHUNK_BYTES, to_utf8
 
 _MAX_LINE_BYTES = 64 * 1024**2
+_LONG_ROW_BYTES = 256 * 1024
 _LONE_RETURN = re.compile(rb"\r(?!\n)")
 
 
@@ -119,7 +120,11 @@ def _plain_lines(text: Path, delimiter: str, file_name: str) -> int | None:
     lines, opening, closing, plain = 0, 0, 0, True
     with text.open("rb") as file:
         # Whole lines at a time, so that what belongs together is never torn apart.
-        while chunk := file.read(CHUNK_BYTES) + file.readline(_MAX_LINE_BYTES):
+        while chunk := file.read(CHUNK_BYTES):
+            rest = file.readline(_MAX_LINE_BYTES)
+            chunk += rest
+            # polars would make a column of every cell of such a row before it says that they are too many.
+            plain = plain and len(rest) < _LONG_ROW_BYTES
             ends = chunk.count(b"\n")
             lines += ends
             if b"\0" in chunk:

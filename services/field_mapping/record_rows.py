@@ -1,7 +1,6 @@
 """Records with named values, as JSON and Parquet have them, as rows of text: what is nested becomes dotted columns."""
 
 from collections.abc import Iterable, Mapping
-from itertools import islice
 
 import polars as pl
 
@@ -17,7 +16,7 @@ from services.field_mapping.read_table import (
 )
 from services.field_mapping.table_cleaning import filled_rows
 
-_PIECE_ROWS = 20_000
+_PIECE_CELLS = 500_000
 # Keeps a path of the file apart from our own column until all of them are known.
 _MARK = "."
 
@@ -33,18 +32,23 @@ def table_of_records(
     """
     pieces: list[pl.DataFrame] = []
     names: dict[str, None] = {}
-    rows, records = 0, iter(records)
-    while piece := list(islice(records, _PIECE_ROWS)):
-        rows += len(piece)
+    cells = 0
+    piece: list[tuple[int, dict[str, str]]] = []
+    for rows, (number, record) in enumerate(records, start=1):
         if rows > limits.max_rows:
-            refuse_many_rows(file_name, limits, piece[limits.max_rows - rows][0])
-        flat = [_flattened(number, record, file_name, limits) for number, record in piece]
-        for (number, _), cells in zip(piece, flat, strict=True):
-            names.update(dict.fromkeys(cells))
-            if len(names) > limits.max_columns:
-                too_many_columns(len(names), file_name, limits, number)
+            refuse_many_rows(file_name, limits, number)
+        flat = _flattened(number, record, file_name, limits)
+        names.update(dict.fromkeys(flat))
+        if len(names) > limits.max_columns:
+            too_many_columns(len(names), file_name, limits, number)
         refuse_many_cells(rows, len(names), file_name, limits)
-        pieces.append(_frame([number for number, _ in piece], flat))
+        piece.append((number, flat))
+        cells += len(flat)
+        if cells > _PIECE_CELLS:
+            pieces.append(_frame(piece))
+            piece, cells = [], 0
+    if piece:
+        pieces.append(_frame(piece))
     if not pieces:
         return pl.DataFrame(schema={ROW_NUMBER: pl.Int64})
     frame = filled_rows(pl.concat(pieces, how="diagonal"))
@@ -57,10 +61,10 @@ def table_of_records(
     return frame
 
 
-def _frame(numbers: list[int], rows: list[dict[str, str]]) -> pl.DataFrame:
-    names = dict.fromkeys(name for row in rows for name in row)
-    columns = [pl.Series(_MARK + name, [row.get(name) for row in rows], dtype=pl.String) for name in names]
-    return pl.DataFrame([pl.Series(ROW_NUMBER, numbers, dtype=pl.Int64), *columns])
+def _frame(piece: list[tuple[int, dict[str, str]]]) -> pl.DataFrame:
+    names = dict.fromkeys(name for _, row in piece for name in row)
+    columns = [pl.Series(_MARK + name, [row.get(name) for _, row in piece], dtype=pl.String) for name in names]
+    return pl.DataFrame([pl.Series(ROW_NUMBER, [number for number, _ in piece], dtype=pl.Int64), *columns])
 
 
 def _flattened(number: int, record: Mapping[str, object], file_name: str, limits: ReadLimits) -> dict[str, str]:

@@ -168,6 +168,25 @@ def test_values_inside_each_other_without_end_are_refused(tmp_path: Path, conten
     assert (problem.column or "").startswith("a")
 
 
+@pytest.mark.parametrize(
+    ("content", "code", "row"),
+    [
+        (b'[{"a": 1}, {"a": [' + b"1," * 4_000_000 + b"1]}]", "record_too_large", 2),
+        (b'[{"a": ' + b"[" * 500_000 + b"]" * 500_000 + b"}]", "record_too_large", 1),
+        (b'{"servers": [{"a": [' + b"1," * 4_000_000 + b"1]}]}", "record_too_large", None),
+        (b'{"servers": [{"a": ' + b"[" * 500_000 + b"]" * 500_000 + b"}]}", "nested_too_deep", None),
+        (b'{"a": "' + b"x" * 5_000_000 + b'"}', "record_too_large", None),
+        (b'{"a": 1}\n{"a": "' + b"x" * 5_000_000 + b'"}\n', "record_too_large", 2),
+    ],
+    ids=["long list", "deep list", "long list below", "deep list below", "long object", "long line"],
+)
+def test_a_record_larger_than_any_asset_is_refused_before_it_is_held(
+    tmp_path: Path, content: bytes, code: str, row: int | None
+) -> None:
+    problem = refused(tmp_path, content)
+    assert (problem.code, problem.row) == (code, row)
+
+
 def test_limits_on_rows_columns_and_cells_hold(tmp_path: Path) -> None:
     rows = json.dumps([{"name": f"web{number}", f"c{number}": "x" * number} for number in range(30)]).encode()
     for limits, code, row in [

@@ -164,6 +164,19 @@ def test_as_many_rows_as_allowed_are_read(tmp_path: Path) -> None:
     assert read_tables(path, "export.csv", ReadLimits(max_rows=50))[0].frame.height == 50
 
 
+def test_few_short_rows_below_a_wide_header_are_refused_before_they_fill_memory(tmp_path: Path) -> None:
+    header = ",".join(f"c{number}" for number in range(1_900)).encode()
+    for rows in (b"a\n" * 200_000, b'"a"x\n' * 200_000):
+        assert refused(tmp_path, header + b"\n" + rows).code == "table_too_large"
+
+
+def test_a_row_of_millions_of_empty_cells_costs_no_column_each(tmp_path: Path) -> None:
+    path = tmp_path / "stored"
+    path.write_bytes(b"name,owner\nweb01,Ann\n" + b"," * 3_000_000 + b"\ndb01,Bob\n")
+    (table,) = read_tables(path, "export.csv")
+    assert table.frame.rows() == [(2, "web01", "Ann"), (4, "db01", "Bob")]
+
+
 def test_a_cell_beyond_the_limit_is_refused_with_row_and_column(tmp_path: Path) -> None:
     content = b"name,owner\nweb01,Ann\nweb02," + b"x" * 300 + b"\n"
     problem = refused(tmp_path, content, ReadLimits(max_cell_chars=299))
