@@ -16,17 +16,20 @@ from contracts.envelope import Problem
 from services.field_mapping.csv_layout import USUAL_DELIMITERS, Layout, find_layout, lenient
 from services.field_mapping.csv_repair import rewrite
 from services.field_mapping.file_format import HEAD_BYTES
+from services.field_mapping.header import column_names
 from services.field_mapping.read_table import (
     ReadLimits,
     ReadTable,
     at_most,
     cell_too_long,
+    height_of,
+    packed,
     refuse_many_cells,
     refuse_many_rows,
     reject,
     too_many_columns,
 )
-from services.field_mapping.table_cleaning import clean_table, titles_above
+from services.field_mapping.table_cleaning import clean_table, filled_rows, titles_above
 from services.field_mapping.text_encoding import CHUNK_BYTES, to_utf8
 
 _MAX_LINE_BYTES = 64 * 1024**2
@@ -46,14 +49,14 @@ def read_csv(path: Path, file_name: str, limits: ReadLimits) -> ReadTable:
         layout = find_layout(text, file_name)
         if len(layout.header.cells) > limits.max_columns:
             too_many_columns(len(layout.header.cells), file_name, limits, layout.header.index + 1)
-        raw, problems = _read_records(text, layout, Path(folder), file_name, limits)
+        parquet, cells, problems = _read_records(text, layout, Path(folder), file_name, limits)
     header_row = layout.header.index + 1
-    if raw.height > limits.max_rows:
+    filled = pl.scan_parquet(io.BytesIO(parquet))
+    if (filled.select(pl.col(ROW_NUMBER).max()).collect().item() or 0) - header_row > limits.max_rows:
         refuse_many_rows(file_name, limits, header_row + limits.max_rows + 1)
-    first = pl.int_range(header_row + 1, header_row + 1 + raw.height, dtype=pl.Int64).alias(ROW_NUMBER)
-    frame, dropped, left_out = clean_table(raw.select(first, pl.all()), layout.header.cells, file_name)
-    _refuse_long_cells(frame, file_name, limits)
-    if frame.is_empty():
+    rows, dropped, left_out = clean_table(filled, cells, file_name)
+    _refuse_long_cells(rows, file_name, limits)
+    if not height_of(rows):
         reject(
             "no_rows",
             file_name,
@@ -61,7 +64,9 @@ def read_csv(path: Path, file_name: str, limits: ReadLimits) -> ReadTable:
             row=header_row,
         )
     problems = [*titles_above(layout.above, header_row, file_name), *problems, *dropped]
-    return ReadTable(file_name, None, header_row, frame, at_most(problems, file_name), left_out)
+    if rows is not filled:
+        parquet = packed(rows)
+    return ReadTable(file_name, None, header_row, parquet, at_most(problems, file_name), left_out)
 
 
 def _refuse_wide_start(path: Path, file_name: str, limits: ReadLimits) -> None:
@@ -78,39 +83,40 @@ def _refuse_wide_start(path: Path, file_name: str, limits: ReadLimits) -> None:
 
 def _read_records(
     text: Path, layout: Layout, folder: Path, file_name: str, limits: ReadLimits
-) -> tuple[pl.DataFrame, list[Problem]]:
-    """The records below the header, one row each (empty ones too), and what had to be treated specially."""
-    width = len(layout.header.cells)
+) -> tuple[bytes, list[str], list[Problem]]:
+    """The filled records below the header, packed, their header's cells, and what had to be treated specially."""
+    cells, first = layout.header.cells, layout.header.index + 2
     dialect = layout.dialect
     lines = _plain_lines(text, dialect.delimiter, file_name) if dialect.plain else None
     if lines is not None:
-        refuse_many_cells(min(lines, limits.max_rows), width, file_name, limits)
-        # polars stops at a number of rows on one core only, and no more rows than lines need no stop.
-        most = limits.max_rows + 1 if lines > limits.max_rows else None
+        refuse_many_cells(min(lines, limits.max_rows), len(cells), file_name, limits)
         # More cells than columns somewhere raise: only the tolerant way keeps them all.
         with contextlib.suppress(pl.exceptions.ComputeError, pl.exceptions.SchemaError):
-            return _scan(text, dialect.delimiter, width, most, layout.lines), []
+            return _pack(text, dialect.delimiter, cells, first, layout.lines), cells, []
     repaired = folder / "repaired.csv"
-    widest, rows, problems = rewrite(text, repaired, dialect, layout.header.index + 1, width, file_name, limits)
+    widest, rows, problems = rewrite(text, repaired, dialect, layout.header.index + 1, len(cells), file_name, limits)
     refuse_many_cells(rows, widest, file_name, limits)
-    return _scan(repaired, ",", widest, limits.max_rows + 1, skip_lines=0), problems
+    cells = cells + [""] * (widest - len(cells))
+    return _pack(repaired, ",", cells, first, skip_lines=0), cells, problems
 
 
-def _scan(text: Path, delimiter: str, width: int, most: int | None, skip_lines: int) -> pl.DataFrame:
-    schema = {f"cell {number}": pl.String for number in range(width)}
+def _pack(text: Path, delimiter: str, cells: list[str], first: int, skip_lines: int) -> bytes:
+    """The filled rows of even, well-quoted CSV, read, cleaned and packed piece by piece; `first` is the first row."""
+    names = column_names(cells)
     try:
-        return pl.read_csv(
+        raw = pl.scan_csv(
             text,
             has_header=False,
-            schema=schema,
+            schema=dict.fromkeys(names, pl.String),
             separator=delimiter,
-            infer_schema=False,
             skip_lines=skip_lines,
             missing_columns="insert",
-            n_rows=most,
+            row_index_name=ROW_NUMBER,
+            row_index_offset=first,
         )
+        return packed(filled_rows(raw.with_columns(pl.col(ROW_NUMBER).cast(pl.Int64))))
     except pl.exceptions.NoDataError:
-        return pl.DataFrame(schema=schema)
+        return packed(pl.DataFrame(schema={ROW_NUMBER: pl.Int64, **dict.fromkeys(names, pl.String)}))
 
 
 def _plain_lines(text: Path, delimiter: str, file_name: str) -> int | None:
@@ -163,11 +169,11 @@ def _line_too_long(row: int, file_name: str) -> NoReturn:
     )
 
 
-def _refuse_long_cells(frame: pl.DataFrame, file_name: str, limits: ReadLimits) -> None:
-    longest = frame.select(pl.exclude(ROW_NUMBER).str.len_bytes().max())
+def _refuse_long_cells(frame: pl.LazyFrame, file_name: str, limits: ReadLimits) -> None:
+    longest = frame.select(pl.exclude(ROW_NUMBER).str.len_bytes().max()).collect(engine="streaming")
     for name in longest.columns:
         if (longest[name].item() or 0) <= limits.max_cell_chars:
             continue
-        long = frame.filter(pl.col(name).str.len_chars() > limits.max_cell_chars)
+        long = frame.filter(pl.col(name).str.len_chars() > limits.max_cell_chars).select(ROW_NUMBER).collect()
         if not long.is_empty():
             cell_too_long(long[ROW_NUMBER][0], file_name, limits, column=name)

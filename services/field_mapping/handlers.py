@@ -29,7 +29,7 @@ from contracts.discovery import (
 from contracts.envelope import BlobRef, Tenant
 from contracts.learning import OWN_PREFIX, MappingSaved
 from services.chassis.errors import ExpectedFailure
-from services.chassis.frames import PIECE_ROWS, insert_frames, scan_frame, store_frame
+from services.chassis.frames import PARQUET, PIECE_ROWS, insert_frames, scan_frame, store_frame
 from services.chassis.service import Service
 from services.chassis.work import Job
 from services.field_mapping.inventory import Inventory, MappingMismatch, SourceTable, build_inventory
@@ -81,7 +81,8 @@ async def _read(job: Job, tenant: Tenant, file: ImportFile) -> list[ReadTable]:
 
 
 async def _profiled(job: Job, tenant: Tenant, file: ImportFile, position: int, read: ReadTable) -> TableProfile:
-    columns, rows = await asyncio.gather(job.run(profile, read.frame), store_frame(job, tenant, "tables", read.frame))
+    storing = job.blobs.put_bytes(tenant, "tables", read.parquet, PARQUET)
+    columns, rows = await asyncio.gather(job.run(profile, read.rows), storing)
     return TableProfile(
         table_id=uuid5(file.import_id, f"{position}"),
         import_id=file.import_id,
@@ -89,7 +90,7 @@ async def _profiled(job: Job, tenant: Tenant, file: ImportFile, position: int, r
         sheet=read.sheet,
         kind=table_kind(columns),
         header_row=read.header_row,
-        row_count=read.frame.height,
+        row_count=read.height,
         columns=columns,
         rows=rows,
         problems=read.problems,

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO, NoReturn
 import ijson
 
 from contracts.envelope import Problem
-from services.field_mapping.read_table import ReadLimits, ReadTable, reject, too_many_columns
+from services.field_mapping.read_table import ReadLimits, ReadTable, packed, reject, too_many_columns
 from services.field_mapping.record_rows import table_of_records
 from services.field_mapping.text_encoding import to_utf8
 
@@ -73,7 +73,7 @@ def read_json(path: Path, file_name: str, limits: ReadLimits) -> list[ReadTable]
             prefix = (f"{name}.item" if name else "item") if contents.lists else ""
             frame = table_of_records(_records(text, prefix, file_name), file_name, limits)
             if not frame.is_empty():
-                tables.append(ReadTable(file_name, name or None, 0, frame, []))
+                tables.append(ReadTable(file_name, name or None, 0, packed(frame), []))
     if not tables:
         _no_rows(file_name)
     if contents.lists and contents.values:
@@ -88,7 +88,7 @@ def read_json_lines(path: Path, file_name: str, limits: ReadLimits) -> list[Read
         frame = table_of_records(_lines(text, file_name), file_name, limits)
     if frame.is_empty():
         reject("no_rows", file_name, "The lines of JSON hold no values. Export the file again with its rows.")
-    return [ReadTable(file_name, None, 0, frame, [])]
+    return [ReadTable(file_name, None, 0, packed(frame), [])]
 
 
 def _look_into(text: Path, file_name: str, limits: ReadLimits) -> _Contents:

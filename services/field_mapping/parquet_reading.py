@@ -11,6 +11,7 @@ from services.field_mapping.header import column_names
 from services.field_mapping.read_table import (
     ReadLimits,
     ReadTable,
+    packed,
     refuse_many_cells,
     refuse_many_rows,
     reject,
@@ -39,7 +40,7 @@ def read_parquet(path: Path, file_name: str, limits: ReadLimits) -> list[ReadTab
         _broken(error, file_name)
     if frame.is_empty():
         reject("no_rows", file_name, "The Parquet file holds no rows with values. Export it again with its rows.")
-    return [ReadTable(file_name, None, 0, frame, [])]
+    return [ReadTable(file_name, None, 0, packed(frame), [])]
 
 
 def _read(path: Path, file_name: str, limits: ReadLimits) -> pl.DataFrame:
@@ -60,7 +61,7 @@ def _read(path: Path, file_name: str, limits: ReadLimits) -> pl.DataFrame:
     if len(flat) < len(schema):
         nested = table_of_records(_nested(scan, schema, rows), file_name, limits)
         frame = frame.join(nested, on=ROW_NUMBER, how="left", maintain_order="left", suffix=" (nested)")
-    frame = filled_rows(without_zero_characters(frame))
+    frame = filled_rows(without_zero_characters(frame).lazy()).collect()
     refuse_long_cells(frame, file_name, limits)
     return frame
 

@@ -10,9 +10,11 @@ _SAMPLES = 20
 _SAMPLE_CHARS = 80
 
 
-def profile(frame: pl.DataFrame) -> list[ColumnProfile]:
+def profile(frame: pl.DataFrame | pl.LazyFrame) -> list[ColumnProfile]:
     """A profile of each column of the file, in order; `distinct` and samples come from up to 5,000 spread values."""
-    return [_profile_column(column) for column in frame.drop(ROW_NUMBER, JOINED_ROWS, strict=False).iter_columns()]
+    rows = frame.lazy()
+    names = [name for name in rows.collect_schema() if name not in (ROW_NUMBER, JOINED_ROWS)]
+    return [_profile_column(rows.select(name).collect().to_series()) for name in names]
 
 
 def _profile_column(column: pl.Series) -> ColumnProfile:

@@ -63,6 +63,6 @@ def _read_archive(
                 if error.problem.code not in NO_TABLE:
                     raise
                 refused.append(error.problem)
-            if sum(table.frame.height for table in tables) > limits.max_rows:
+            if sum(table.height for table in tables) > limits.max_rows:
                 refuse_many_rows(name, limits, row=None)
     return beside_tables(tables, refused, file_name)

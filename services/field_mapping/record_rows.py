@@ -51,7 +51,7 @@ def table_of_records(
         pieces.append(_frame(piece))
     if not pieces:
         return pl.DataFrame(schema={ROW_NUMBER: pl.Int64})
-    frame = filled_rows(pl.concat(pieces, how="diagonal"))
+    frame = filled_rows(pl.concat(pieces, how="diagonal").lazy()).collect()
     # An object that is null in some records looks like a value of its own there.
     branches = {name[:at] for name in names for at, letter in enumerate(name) if letter == "."}
     empty = [name for name in frame.columns if name.removeprefix(_MARK) in branches and not frame[name].count()]

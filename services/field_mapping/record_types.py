@@ -12,7 +12,7 @@ import polars as pl
 
 from contracts.claim_checks import ROW_NUMBER
 from contracts.envelope import Problem
-from services.field_mapping.read_table import FileRejected, ReadTable, at_most
+from services.field_mapping.read_table import FileRejected, ReadTable, at_most, packed
 
 _TYPE = re.compile(r"record\s?type(\s?\d)?", re.IGNORECASE)
 _APPLICATION, _DEPENDENCY, _DIRECTION = "Application Name", "Dependency", "Dependency Direction"
@@ -26,14 +26,14 @@ def split_record_types(tables: Sequence[ReadTable]) -> list[ReadTable]:
     table has a row left.
     """
     found = [part for table in tables for part in (_parts(table) if _is_mixed(table) else [table])]
-    kept = [part for part in found if not part.frame.is_empty()]
+    kept = [part for part in found if part.height]
     if not kept:
         raise FileRejected(found[0].problems[0])
     return kept
 
 
 def _is_mixed(table: ReadTable) -> bool:
-    names = table.frame.columns
+    names = table.columns
     return len(names) > 1 and _TYPE.fullmatch(names[1]) is not None and {_APPLICATION, _DEPENDENCY} <= set(names)
 
 
@@ -64,19 +64,19 @@ def _parts(table: ReadTable) -> list[ReadTable]:
         problems.append(Problem(code="record_types_split", detail=note, file_name=table.file_name))
     left_out = table.left_out + frame.height - usable.height
     told = at_most([*table.problems, *problems], table.file_name)
-    first = replace(table, frame=applications, problems=told, left_out=left_out)
+    first = replace(table, parquet=packed(applications), problems=told, left_out=left_out)
     if applications.is_empty():
-        return [replace(first, frame=dependencies)]
-    return [first, replace(table, frame=dependencies, problems=[], left_out=0)]
+        return [replace(first, parquet=packed(dependencies))]
+    return [first, replace(table, parquet=packed(dependencies), problems=[], left_out=0)]
 
 
 def _left_out(table: ReadTable, row: dict[str, str | int | None]) -> Problem:
-    number, written = row[ROW_NUMBER], row[table.frame.columns[1]]
+    number, written = row[ROW_NUMBER], row[table.columns[1]]
     if row["_known"]:
         code, column = "unknown_direction", _DIRECTION
         reason = f"has the direction '{row[_DIRECTION]}'; southbound and northbound are known"
     else:
-        code, column = "unknown_record_type", table.frame.columns[1]
+        code, column = "unknown_record_type", table.columns[1]
         reason = f"has the record type '{written or ''}'; 1 (application) and 2 (dependency) are known"
     return Problem(
         code=code,

@@ -14,7 +14,7 @@ import polars as pl
 
 from contracts.claim_checks import JOINED_ROWS, ROW_NUMBER
 from contracts.envelope import Problem
-from services.field_mapping.read_table import ReadTable, at_most
+from services.field_mapping.read_table import ReadTable, at_most, packed
 
 Rule = Literal["sum", "list"]
 
@@ -81,11 +81,11 @@ def join_tabs(tables: Sequence[ReadTable]) -> list[ReadTable]:
     changed: dict[int, list[ReadTable]] = {}
     for tabs in exports.values():
         machines, hosts = tabs.get("vInfo"), tabs.get("vHost")
-        if machines is None or "VM" not in machines.frame.columns:
+        if machines is None or "VM" not in machines.columns:
             continue
         idle = [table for tab, table in tabs.items() if tab in _NO_MACHINES]
         _join(machines, "VM", tabs, _OF_MACHINES, idle, changed)
-        if hosts is not None and "Host" in hosts.frame.columns:
+        if hosts is not None and "Host" in hosts.columns:
             _join(hosts, "Host", tabs, _OF_HOSTS, [], changed)
     return [kept for table in tables for kept in changed.get(id(table), [table])]
 
@@ -112,12 +112,12 @@ def _join(
     frame, notes, left_out = anchor.frame, [], anchor.left_out
     for tab, wanted in rules.items():
         table = tabs.get(tab)
-        if table is None or name not in table.frame.columns:
+        if table is None or name not in table.columns:
             continue
         joined = _join_tab(frame, tab, table, name, wanted)
         if joined.frame.width > frame.width:
             columns = ", ".join(joined.columns) or "no column that a migration needs"
-            rows = _rows(table.frame.height - joined.orphans.height, tab)
+            rows = _rows(table.height - joined.orphans.height, tab)
             notes.append(_note(table, "sheet_joined", f"Joined by {name}: {rows}, {columns}."))
         frame, left_out = joined.frame, left_out + table.left_out
         notes += table.problems
@@ -127,14 +127,14 @@ def _join(
                 f"Read as a table of their own: {_rows(joined.orphans.height, tab)} with a {name} that {_tab(anchor)}"
             )
             problem = _note(table, "sheet_not_joined", f"{text} does not have, or has several times.")
-            changed[id(table)] = [replace(table, frame=joined.orphans, problems=[problem], left_out=0)]
+            changed[id(table)] = [replace(table, parquet=packed(joined.orphans), problems=[problem], left_out=0)]
     for table in idle:
-        what = _rows(table.frame.height, _tab(table))
+        what = _rows(table.height, _tab(table))
         notes.append(_note(table, "sheet_not_read", f"Left out, as they describe no machines: {what}."))
-        left_out += table.frame.height + table.left_out
+        left_out += table.height + table.left_out
         changed[id(table)] = []
     problems = at_most([*anchor.problems, *notes], anchor.file_name)
-    changed[id(anchor)] = [replace(anchor, frame=frame, problems=problems, left_out=left_out)]
+    changed[id(anchor)] = [replace(anchor, parquet=packed(frame), problems=problems, left_out=left_out)]
 
 
 def _join_tab(frame: pl.DataFrame, tab: str, table: ReadTable, name: str, wanted: dict[str, Rule]) -> _Joined:
@@ -144,7 +144,7 @@ def _join_tab(frame: pl.DataFrame, tab: str, table: ReadTable, name: str, wanted
     fitting = rows.filter(pl.col(_MATCH).is_not_null())
     rules = {
         column: rule
-        for column in table.frame.columns
+        for column in table.columns
         for start, rule in wanted.items()
         if column in {start + unit for unit in _UNITS}
     }

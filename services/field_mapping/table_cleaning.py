@@ -8,7 +8,7 @@ import polars as pl
 from contracts.claim_checks import ROW_NUMBER
 from contracts.envelope import Problem
 from services.field_mapping.header import Row, column_names
-from services.field_mapping.read_table import MAX_PROBLEMS
+from services.field_mapping.read_table import MAX_PROBLEMS, height_of
 
 _FOOTER_ROWS = 10
 _TOTAL = re.compile(
@@ -32,22 +32,20 @@ def titles_above(rows: Sequence[Row], header_row: int, file_name: str) -> list[P
     return [Problem(code="rows_above_header", detail=detail, file_name=file_name, row=1)]
 
 
-def clean_table(raw: pl.DataFrame, header: list[str], file_name: str) -> tuple[pl.DataFrame, list[Problem], int]:
-    """The named rows of a table, and which filled rows were dropped from it, and how many.
+def clean_table(filled: pl.LazyFrame, header: list[str], file_name: str) -> tuple[pl.LazyFrame, list[Problem], int]:
+    """The rows of a table, and which filled rows were dropped from it, and how many.
 
-    `raw` has `_row` and then one string column for each cell of `header` (and perhaps surplus ones), in order; their
-    names are replaced. Outer blanks are stripped and empty cells become null.
+    `filled` has `_row` and the columns that `column_names` makes of the cells of `header`. Where nothing is dropped the
+    rows are `filled` itself, so that nobody packs them a second time.
     """
-    header = header + [""] * (raw.width - 1 - len(header))
-    names = column_names(header)
-    raw.columns = [ROW_NUMBER, *names]
-    frame = filled_rows(raw)
-    nameless = [name for name, cell in zip(names, header, strict=True) if not cell]
-    frame = frame.drop([name for name in nameless if frame[name].null_count() == frame.height])
-    filled = frame.height
-    frame, repeated = _without_repeated_headers(frame, dict(zip(names, header, strict=True)), file_name)
-    cleaned, footers = _without_footers(frame, file_name)
-    return cleaned, repeated + footers, filled - cleaned.height
+    cells = dict(zip(column_names(header), header, strict=True))
+    nameless = filled.select(pl.col(name for name, cell in cells.items() if not cell).count()).collect()
+    empty = [name for name in nameless.columns if not nameless[name].item()]
+    rows = filled.drop(empty) if empty else filled
+    rows, repeated = _without_repeated_headers(rows, cells, file_name)
+    height = height_of(rows)
+    rows, footers = _without_footers(rows, height, file_name)
+    return rows, repeated + footers, height_of(filled) - height + len(footers)
 
 
 def without_zero_characters(frame: pl.DataFrame) -> pl.DataFrame:
@@ -55,23 +53,29 @@ def without_zero_characters(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.with_columns(pl.col(pl.String).str.replace_all("\0", "\ufffd", literal=True))
 
 
-def filled_rows(raw: pl.DataFrame) -> pl.DataFrame:
+def filled_rows(raw: pl.LazyFrame) -> pl.LazyFrame:
     """The rows with a value beside `_row`; outer blanks are stripped and empty cells are null."""
-    frame = raw.select(ROW_NUMBER, pl.exclude(ROW_NUMBER).str.strip_chars().replace("", None))
-    return frame.filter(~pl.all_horizontal(pl.exclude(ROW_NUMBER).is_null()))
+    cells = {name: pl.col(name).str.strip_chars() for name in raw.collect_schema() if name != ROW_NUMBER}
+    # Not `replace`, for which polars holds the whole table in memory.
+    rows = raw.select(ROW_NUMBER, **{name: pl.when(cell != "").then(cell) for name, cell in cells.items()})
+    return rows.filter(~pl.all_horizontal(pl.exclude(ROW_NUMBER).is_null()))
 
 
 def _without_repeated_headers(
-    frame: pl.DataFrame, cells: dict[str, str], file_name: str
-) -> tuple[pl.DataFrame, list[Problem]]:
-    named = [name for name in frame.columns if cells.get(name)]
+    frame: pl.LazyFrame, cells: dict[str, str], file_name: str
+) -> tuple[pl.LazyFrame, list[Problem]]:
+    named = [name for name in frame.collect_schema() if cells.get(name)]
     if len(named) < 2:
         return frame, []
-    first = frame.filter(pl.col(named[0]) == cells[named[0]])
+    # Most tables have none, and one column tells.
+    first = frame.select(ROW_NUMBER, named[0]).filter(pl.col(named[0]) == cells[named[0]]).collect()[ROW_NUMBER]
     if first.is_empty():
         return frame, []
     repeats = pl.all_horizontal(pl.col(name).eq_missing(pl.lit(cells[name])) for name in named)
-    rows = first.filter(repeats)[ROW_NUMBER].to_list()
+    suspects = frame.filter(pl.col(ROW_NUMBER).is_in(first.implode()))
+    rows = suspects.filter(repeats).select(ROW_NUMBER).collect(engine="streaming")[ROW_NUMBER].to_list()
+    if not rows:
+        return frame, []
     problems = [
         Problem(
             code="repeated_header",
@@ -87,13 +91,14 @@ def _without_repeated_headers(
     return frame.filter(~pl.col(ROW_NUMBER).is_in(rows)), problems
 
 
-def _without_footers(frame: pl.DataFrame, file_name: str) -> tuple[pl.DataFrame, list[Problem]]:
+def _without_footers(frame: pl.LazyFrame, height: int, file_name: str) -> tuple[pl.LazyFrame, list[Problem]]:
     """Leave out closing rows: totals that fill far fewer cells than a usual row, and lone sentences."""
-    width = frame.width - 1
-    if width < 2 or frame.height < 2:
+    end = frame.slice(max(0, height - 1000)).collect()
+    width = end.width - 1
+    if width < 2 or height < 2:
         return frame, []
-    usual = frame.tail(1000).select(pl.sum_horizontal(pl.exclude(ROW_NUMBER).is_not_null()).median()).item()
-    tail = frame.tail(_FOOTER_ROWS + 1).rows()
+    usual = end.select(pl.sum_horizontal(pl.exclude(ROW_NUMBER).is_not_null()).median()).item()
+    tail = end.tail(_FOOTER_ROWS + 1).rows()
     problems: list[Problem] = []
     for before, row in zip(reversed(tail[:-1]), reversed(tail[1:]), strict=True):
         values = [value for value in row[1:] if value is not None]
@@ -102,7 +107,7 @@ def _without_footers(frame: pl.DataFrame, file_name: str) -> tuple[pl.DataFrame,
         text = " | ".join(values)[:200]
         detail = f"Row {row[0]:,} is a total or a closing note below the table and was left out: {text}"
         problems.append(Problem(code="footer_row", detail=detail, file_name=file_name, row=row[0]))
-    return frame.head(frame.height - len(problems)), problems[::-1]
+    return frame.head(height - len(problems)) if problems else frame, problems[::-1]
 
 
 def _is_footer(values: list[str], usual: float, width: int, after_gap: bool) -> bool:

@@ -17,11 +17,11 @@ def beside_tables(tables: list[ReadTable], refused: list[Problem], file_name: st
     """
     if not tables:
         raise FileRejected(min(refused, key=lambda problem: NO_TABLE.index(problem.code)))
-    wide = [table for table in tables if table.frame.width > 2]
+    wide = [table for table in tables if len(table.columns) > 2]
     unread = [
         _not_read(table.file_name, f"{_named(table)} has a single column and was taken for a note beside the tables.")
         for table in tables
-        if wide and table.frame.width <= 2
+        if wide and len(table.columns) <= 2
     ]
     unread += [_not_read(problem.file_name or file_name, problem.detail) for problem in refused]
     first, *others = wide or tables

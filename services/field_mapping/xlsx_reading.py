@@ -7,9 +7,9 @@ import polars as pl
 
 from contracts.claim_checks import ROW_NUMBER
 from contracts.envelope import Problem
-from services.field_mapping.header import find_header
-from services.field_mapping.read_table import ReadLimits, ReadTable, at_most, reject
-from services.field_mapping.table_cleaning import clean_table, titles_above, without_zero_characters
+from services.field_mapping.header import column_names, find_header
+from services.field_mapping.read_table import ReadLimits, ReadTable, at_most, packed, reject
+from services.field_mapping.table_cleaning import clean_table, filled_rows, titles_above, without_zero_characters
 from services.field_mapping.tables_of_file import beside_tables
 from services.field_mapping.workbook_check import SheetContent, broken_workbook, check_workbook
 
@@ -80,15 +80,18 @@ def _read_sheet(
     header_row = header.index + 1
     body = _readable_dates(raw.slice(header_row))
     numbers = pl.int_range(header_row + 1, header_row + 1 + body.height, dtype=pl.Int64)
-    body = body.select(numbers.alias(ROW_NUMBER), pl.all())
-    frame, problems, left_out = clean_table(body, header.cells, file_name)
+    cells = header.cells + [""] * (body.width - len(header.cells))
+    body.columns = column_names(cells)
+    filled = filled_rows(body.lazy().select(numbers.alias(ROW_NUMBER), pl.all())).collect()
+    rows, problems, left_out = clean_table(filled.lazy(), cells, file_name)
+    frame = rows.collect()
     if frame.is_empty():
         detail = (
             f"Sheet '{sheet}' has a header in row {header_row} but no rows below it. Export it again with its rows."
         )
         return Problem(code="no_rows", detail=detail, file_name=file_name, row=header_row)
     problems = titles_above(first_rows[: header.index], header_row, file_name) + problems
-    return ReadTable(file_name, sheet, header_row, frame, at_most(problems, file_name), left_out)
+    return ReadTable(file_name, sheet, header_row, packed(frame), at_most(problems, file_name), left_out)
 
 
 def _with_errors(raw: pl.DataFrame, content: SheetContent, first_column: int) -> pl.DataFrame:
