@@ -165,6 +165,9 @@ class MappingSaved(Event, type="mapping.saved"):
     columns: list[ColumnMapping]
     drift: list[Drift] = Field(default=[], description="Against the version of the header that it was recognised by")
     decided: bool = Field(description="Whether an inventory was made with it; else it came with a document")
+    missing_fields: dict[str, list[str]] = Field(
+        default={}, description="Required fields that no accepted column has, by type of asset: server, vm, database, …"
+    )
 
 
 class MappingDeleted(Event, type="mapping.deleted"):

@@ -137,6 +137,9 @@ class SavedMappingView(View):
     columns: list[ColumnMapping]
     drift: list[Drift] = Field(description="Against the version of the header that it was recognised by")
     decided: bool = Field(description="Whether an inventory was made with it; else it came with a document")
+    missing_fields: dict[str, list[str]] = Field(
+        description="Required fields that no accepted column has, by type of asset: server, vm, database, …"
+    )
     flow_id: UUID | None
     saved_at: datetime
 

@@ -65,6 +65,8 @@ def show_mapping(client: "RestClient", mapping_id: MappingId, as_json: bool = Fa
     out.print(mapping_table(mapping.columns, f"{escape(mapping.source_name)}  ({mapping.kind})"))
     for each in mapping.drift:
         out.print(f"  {each.reason}", markup=False, soft_wrap=True)
+    for asset_type, fields in mapping.missing_fields.items():
+        out.print(f"  Missing for a {asset_type}: {', '.join(fields) or 'nothing'}.", markup=False, soft_wrap=True)
     out.print(f"  Source {mapping.source_id}, from {mapping.file_name}.", markup=False, soft_wrap=True)
 
 

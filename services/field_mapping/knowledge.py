@@ -14,6 +14,7 @@ from contracts.learning import FieldMappingLearned, Learning, LearningDecided, M
 from services.field_mapping.effects import SavedTable
 from services.field_mapping.learned import difference, lessons_in_force
 from services.field_mapping.learning_tables import LearningRow, OwnFieldRow, Proposal, SavedMapping
+from services.field_mapping.missing_fields import missing_by_asset_type
 from services.field_mapping.sources import KnownHeader, file_family, header_keys, mapping_id_of
 from services.field_mapping.verdicts import Knowledge
 
@@ -121,6 +122,7 @@ async def save_mappings(session: AsyncSession, event: InventoryRequested) -> lis
             columns=mapping.columns,
             drift=mapping.source.drift if mapping.source else [],
             decided=True,
+            missing_fields=missing_by_asset_type(mapping),
         )
     return list(saved.values())
 

@@ -40,5 +40,13 @@ def identify_missing_fields(mapping: TableMapping, asset_type: str | None = None
     return [field for field in REQUIRED[wanted] if field not in provided]
 
 
+def missing_by_asset_type(mapping: TableMapping) -> dict[str, list[str]]:
+    """What is missing for each type of asset that a table of its kind may list."""
+    if mapping.kind == "connections":
+        return {"connection": identify_missing_fields(mapping)}
+    types = ["application"] if mapping.kind == "applications" else [each for each in REQUIRED if each != "application"]
+    return {asset_type: identify_missing_fields(mapping, asset_type) for asset_type in types}
+
+
 def _is_of(field: str, end: str) -> bool:
     return field == end or field.startswith(f"{end}_")

@@ -125,6 +125,7 @@ LEARNING_EXAMPLES: tuple[BaseModel, ...] = (
             )
         ],
         decided=True,
+        missing_fields={"server": ["storage_gb"], "host": ["storage_gb"]},
         flow_id=UUID("0197a6a0-0000-7000-8000-000000000030"),
         saved_at=_AT,
     ),

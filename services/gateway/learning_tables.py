@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Index
+from sqlalchemy import BigInteger, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from services.chassis.tenancy import TenantRow
@@ -69,5 +69,6 @@ class SavedMapping(TenantRow, Tables):
     columns: Mapped[list[Any]]
     drift: Mapped[list[Any]]
     decided: Mapped[bool]
+    missing_fields: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::json"))
     flow_id: Mapped[UUID | None]
     saved_at: Mapped[datetime]

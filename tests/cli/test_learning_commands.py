@@ -80,6 +80,7 @@ def test_a_changed_header_is_shown_as_drift(platform: RunningPlatform, tmp_path:
     changed = next(each for each in mappings if each["drift"])
     shown = platform.modernize("mappings", "show", changed["mapping_id"])
     assert "“RAM_GB” became “RAM_GiB”" in shown.stdout
+    assert "Missing for a host: ip_address, " in shown.stdout
     assert platform.json("mappings", "delete", changed["mapping_id"])["mapping_id"] == changed["mapping_id"]
     assert "learnable" in platform.modernize("mappings", "list").stdout
 

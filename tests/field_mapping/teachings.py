@@ -52,6 +52,7 @@ def exported(known: Knowledge, headers: Sequence[KnownHeader]) -> LearningDocume
             ],
             drift=[],
             decided=True,
+            missing_fields={},
             flow_id=None,
             saved_at=ORIGIN.at,
         )

@@ -2,8 +2,9 @@
 
 import pytest
 
+from contracts.discovery import TableKind
 from services.field_mapping.matching import propose
-from services.field_mapping.missing_fields import REQUIRED, identify_missing_fields
+from services.field_mapping.missing_fields import REQUIRED, identify_missing_fields, missing_by_asset_type
 from tests.field_mapping.test_matching import SERVER, Columns, table
 
 
@@ -42,6 +43,20 @@ def test_a_doubtful_column_provides_nothing_until_somebody_confirms_it() -> None
 def test_an_unknown_type_of_asset_is_refused_with_those_there_are() -> None:
     with pytest.raises(ValueError, match=r"'toaster' is not an asset type. Choose one of server"):
         identify_missing_fields(propose(table(SERVER)), "toaster")
+
+
+@pytest.mark.parametrize(
+    ("kind", "types"),
+    [
+        ("applications", {"application"}),
+        ("connections", {"connection"}),
+        ("inventory", set(REQUIRED) - {"application"}),
+    ],
+)
+def test_what_is_missing_is_told_for_each_type_that_the_table_may_list(kind: TableKind, types: set[str]) -> None:
+    missing = missing_by_asset_type(propose(table(SERVER, kind)))
+    assert set(missing) == types
+    assert all(missing.values())
 
 
 def test_nothing_is_missing_where_every_required_field_has_a_column() -> None:

@@ -168,11 +168,12 @@ async def test_the_analysis_tells_what_is_taught_most_what_contradicts_and_what_
 
 async def test_saved_mappings_are_shown_with_their_drift_renamed_and_forgotten(platform: Platform) -> None:
     drift = [Drift(change="renamed", column="RAM_GB", was="RAM", reason="They differ little.")]
-    newer = saved(uuid7(), drift=drift)
+    newer = saved(uuid7(), drift=drift, missing_fields={"server": ["storage_gb"]})
     await platform.hear(saved(), newer)
     listed = (await platform.get("/mappings", source_id=SOURCE))["items"]
     assert {each["mapping_id"] for each in listed} == {str(SOURCE), str(newer.mapping_id)}
     assert (await platform.get(f"/mappings/{newer.mapping_id}"))["drift"][0]["was"] == "RAM"
+    assert (await platform.get(f"/mappings/{newer.mapping_id}"))["missing_fields"] == {"server": ["storage_gb"]}
     (template,) = (await platform.get("/templates"))["items"]
     assert (template["headers"], template["columns"], template["lessons"]) == (2, 2, 0)
     renamed = await platform.client.put(f"/api/v1/templates/{SOURCE}", json={"name": "CMDB"})
