@@ -2,8 +2,8 @@
 
 Columns of each vendor are looked at without the phrases that only its own files support (`phrases_without`), so that
 the weights learn how much a name is worth in a file that nobody has seen. The model is a conditional logit over the
-fields a column may hold and none; several right answers share their probability. It is fitted by Fisher scoring with a
-weak Gaussian prior (McFadden 1974, "Conditional logit analysis of qualitative choice behavior").
+fields that something speaks for, none, and any other; several right answers share their probability. It is fitted by
+Fisher scoring with a weak Gaussian prior (McFadden 1974, "Conditional logit analysis of qualitative choice behavior").
 """
 
 import sys
@@ -16,7 +16,7 @@ from pathlib import Path
 from deploy.bench.mapping_sets import LabelledTable, load, phrases_without
 from services.field_mapping.evidence import ColumnEvidence, with_rivals
 from services.field_mapping.matching import table_evidence
-from services.field_mapping.weighing import Weights, fitted_weights, probabilities
+from services.field_mapping.weighing import Weights, fitted_weights, weigh
 
 Row = dict[int, float]
 _PRIOR = 0.1
@@ -33,17 +33,22 @@ class Choice:
 
 
 def kinds(weights: Weights) -> list[str]:
-    """The order of the parameters: kinds of evidence for a field, then those for nothing."""
-    return [*(f"field.{kind}" for kind in weights.field), *(f"nothing.{kind}" for kind in weights.nothing)]
+    """The order of the parameters: the kinds of evidence, section by section."""
+    return [f"{section}.{kind}" for section, part in sections(weights).items() for kind in part]
+
+
+def sections(weights: Weights) -> dict[str, Mapping[str, float]]:
+    """The weights as they stand in their file: of a field, of nothing, of a field that nothing speaks for."""
+    return {"field": weights.field, "nothing": weights.nothing, "unheard": weights.unheard}
 
 
 def as_weights(order: Sequence[str], values: Sequence[float]) -> Weights:
     """Parameters by the kinds that they are for."""
-    parts: dict[str, dict[str, float]] = {"field": {}, "nothing": {}}
+    parts: dict[str, dict[str, float]] = {"field": {}, "nothing": {}, "unheard": {}}
     for name, value in zip(order, values, strict=True):
         section, _, kind = name.partition(".")
         parts[section][kind] = value
-    return Weights(parts["field"], parts["nothing"])
+    return Weights(**parts)
 
 
 def choices(tables: Sequence[LabelledTable], weights: Weights) -> Iterator[Choice]:
@@ -54,7 +59,7 @@ def choices(tables: Sequence[LabelledTable], weights: Weights) -> Iterator[Choic
         for table in tables:
             if table.vendor == vendor:
                 _, _, evidence = table_evidence(table.profile, book)
-                alone = [probabilities(item, weights) for item in evidence]
+                alone = [weigh(item, weights).fields for item in evidence]
                 for item in with_rivals(evidence, alone):
                     if item.column.name in table.answers:
                         yield _choice(vendor, item, table.answers[item.column.name], index)
@@ -63,17 +68,18 @@ def choices(tables: Sequence[LabelledTable], weights: Weights) -> Iterator[Choic
 def _choice(vendor: str, item: ColumnEvidence, right: frozenset[str | None], index: Mapping[str, int]) -> Choice:
     options = [{index[f"field.{kind}"]: x for kind, x in found.items() if x} for found in item.fields.values()]
     options.append({index[f"nothing.{kind}"]: x for kind, x in item.nothing.items() if x})
-    return Choice(vendor, options, [*(field in right for field in item.fields), None in right])
+    options.append({index[f"unheard.{kind}"]: x for kind, x in item.unheard.items() if x})
+    known = [*(field in right for field in item.fields), None in right]
+    return Choice(vendor, options, [*known, not any(known)])
 
 
 def fit(examples: Sequence[Choice], start: Sequence[float], steps: int) -> list[float]:
-    """The parameters after `steps` of Fisher scoring; columns whose right answer is no option teach nothing."""
+    """The parameters after `steps` of Fisher scoring."""
     values = list(start)
-    learnt = [example for example in examples if any(example.right)]
     for _ in range(steps):
         slope = [-_PRIOR * value for value in values]
         curve = [[_PRIOR if row == column else 0.0 for column in range(len(values))] for row in range(len(values))]
-        for example in learnt:
+        for example in examples:
             _add(example, values, slope, curve)
         values = [value + step for value, step in zip(values, _solve(curve, slope), strict=True)]
     return values
@@ -140,7 +146,7 @@ def fit_all(tables: Sequence[LabelledTable]) -> tuple[list[str], list[Choice], l
 def written(weights: Weights) -> str:
     """The file that ships with the product."""
     lines = ["# Log-odds that a unit of each kind of evidence is worth; fitted by `just fit-mapping FOLDER…`."]
-    for title, part in (("field", weights.field), ("nothing", weights.nothing)):
+    for title, part in sections(weights).items():
         lines += ["", f"[{title}]", *(f"{kind} = {value:.3f}" for kind, value in part.items())]
     return "\n".join(lines).lstrip() + "\n"
 

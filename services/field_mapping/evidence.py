@@ -39,8 +39,9 @@ _TELLING_KINDS: Mapping[str, frozenset[str]] = {
 class ColumnEvidence:
     """All that is known about one column before it is weighed.
 
-    `fields`: what speaks for each field that anything speaks for; `nothing`: what speaks for none of them. `matches`:
-    the name's best phrase of each field that it names. `refusal`: the best reason of the lexicon to map to nothing.
+    `fields`: what speaks for each field that anything speaks for; `nothing`: what speaks for none; `unheard`: what
+    speaks for a field that is not among them. `matches`: the name's best phrase of each field that it names. `refusal`:
+    the best reason of the lexicon to map to nothing.
     """
 
     column: ColumnProfile
@@ -48,6 +49,7 @@ class ColumnEvidence:
     values: ValueProfile
     fields: Mapping[str, Evidence]
     nothing: Evidence
+    unheard: Evidence
     matches: Mapping[str, NameMatch]
     refusal: str | None
 
@@ -78,7 +80,14 @@ def column_evidence(
         "nothing_empty": float(not values.samples),
         "boolean": float(values.mostly("boolean")),
     }
-    return ColumnEvidence(column, name, values, fields, nothing, matches, refusal)
+    unheard = {
+        "unheard": 1.0,
+        "unheard_unknown_words": nothing["unknown_words"],
+        "unheard_known_words": float(says_something(name)),
+        "unheard_refused": nothing["refused"],
+        "unheard_boolean": nothing["boolean"],
+    }
+    return ColumnEvidence(column, name, values, fields, nothing, unheard, matches, refusal)
 
 
 def with_rivals(found: Sequence[ColumnEvidence], probabilities: Sequence[Mapping[str, float]]) -> list[ColumnEvidence]:
@@ -94,6 +103,7 @@ def with_rivals(found: Sequence[ColumnEvidence], probabilities: Sequence[Mapping
             item.values,
             {field: _against(evidence, field, own, best) for field, evidence in item.fields.items()},
             item.nothing,
+            item.unheard,
             item.matches,
             item.refusal,
         )

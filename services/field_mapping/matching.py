@@ -1,6 +1,6 @@
 """What a column means: its name, its values and the table around it, weighed into one probability per field."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from contracts.discovery import ColumnMapping, MappingStatus, TableMapping, TableProfile
@@ -13,7 +13,7 @@ from services.field_mapping.phrase_book import PhraseBook, connection_phrases, i
 from services.field_mapping.source_units import source_unit
 from services.field_mapping.table_kind import table_subject
 from services.field_mapping.taught import NOTHING_TAUGHT, SETTLED, Taught, Verdict, taught_probability
-from services.field_mapping.weighing import probabilities
+from services.field_mapping.weighing import Weighed, Weights, weigh
 
 # The least probability at which proposals of other vendors' files were right in 98 of 100 cases.
 ACCEPT_AT = 0.85
@@ -33,15 +33,23 @@ class Assessment:
     said: Verdict
 
 
-def propose(table: TableProfile, taught: Taught = NOTHING_TAUGHT) -> TableMapping:
+def propose(
+    table: TableProfile,
+    taught: Taught = NOTHING_TAUGHT,
+    phrases: PhraseBook | None = None,
+    weights: Weights | None = None,
+) -> TableMapping:
     """Propose a field for every column of a table, or none, with the probability that this is right and a reason.
 
     `taught` is what the tenant's people said about columns of these names: what they settled is not asked again.
+    `phrases` and `weights` replace the product's own, to measure it on what it was not made with.
     """
-    subject, book, evidence = table_evidence(table)
+    subject, book, evidence = table_evidence(table, phrases)
     said = [taught.about(column.name) for column in table.columns]
-    alone = [_as_taught(probabilities(item), verdict) for item, verdict in zip(evidence, said, strict=True)]
-    assessed = [_assess(item, verdict) for item, verdict in zip(with_rivals(evidence, alone), said, strict=True)]
+    alone = [_as_taught(weigh(item, weights), verdict).fields for item, verdict in zip(evidence, said, strict=True)]
+    assessed = [
+        _assess(item, verdict, weights) for item, verdict in zip(with_rivals(evidence, alone), said, strict=True)
+    ]
     neighbours = [item.name.unit for item in evidence if item.name.unit and item.name.dimension == "size"]
     return TableMapping(
         table_id=table.table_id,
@@ -74,23 +82,25 @@ def table_evidence(
     )
 
 
-def _assess(evidence: ColumnEvidence, said: Verdict) -> Assessment:
-    weighed = _as_taught(probabilities(evidence), said)
-    ranked = tuple(sorted(weighed.items(), key=lambda candidate: (-candidate[1], candidate[0])))
-    nothing = SETTLED if said.settled and said.field is None else max(0.0, 1 - sum(weighed.values()))
-    return Assessment(evidence, ranked, nothing, said)
+def _assess(evidence: ColumnEvidence, said: Verdict, weights: Weights | None) -> Assessment:
+    weighed = _as_taught(weigh(evidence, weights), said)
+    ranked = tuple(sorted(weighed.fields.items(), key=lambda candidate: (-candidate[1], candidate[0])))
+    return Assessment(evidence, ranked, weighed.nothing, said)
 
 
-def _as_taught(weighed: Mapping[str, float], said: Verdict) -> dict[str, float]:
+def _as_taught(weighed: Weighed, said: Verdict) -> Weighed:
     """Probabilities after what people said: a settled field alone, a rejected one not at all, others by their odds."""
     if said.settled:
-        return {} if said.field is None else {said.field: SETTLED}
-    kept = dict(weighed)
+        return Weighed({}, SETTLED) if said.field is None else Weighed({said.field: SETTLED}, 1 - SETTLED)
+    if not said.odds:
+        return weighed
+    kept = dict(weighed.fields)
     for field, odds in said.odds:
         known = kept.pop(field, None)
         if odds > 0:
             kept[field] = taught_probability(known, odds)
-    return kept
+    # What a rejected field leaves goes to none of them, and what a taught one takes comes from there.
+    return Weighed(kept, max(0.0, weighed.nothing + sum(weighed.fields.values()) - sum(kept.values())))
 
 
 def _mapping(item: Assessment, book: PhraseBook, neighbours: Sequence[str], subject: Subject | None) -> ColumnMapping:
