@@ -5,7 +5,10 @@ goes through the whole platform: streamed to REST over a loopback socket, read, 
 ends when the orchestrator has `inventory.completed`, so the assets are committed and the event is delivered. COPY puts
 the file into a table of text columns without row-level security, streamed by asyncpg over a socket of the same kind.
 
-`platform_peak_resident_mb` is all five services in one process, beside it stands each service in a process of its own.
+Files of 10,000, 100,000 and 1,000,000 rows are measured; figures without a suffix are of 100,000. `linear_1m_vs_10k` is
+the time for a row of the largest file over that of the smallest: 1 or less means that the cost grows no faster than the
+file. `platform_peak_resident_mb` is all five services in one process, beside it stands each service in a process of its
+own; what the files before it took is in the peak of a larger one.
 """
 
 import asyncio
@@ -13,7 +16,7 @@ import csv
 import os
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -33,7 +36,11 @@ from services.cli.service_list import SERVICE_NAMES
 
 PEERS: list[str] = []  # The peer is Postgres itself, which the platform brings along.
 
-ROWS, COLUMNS, ROUNDS = 100_000, 30, 5
+COLUMNS = 30
+SMALL, USUAL, LARGE = 10_000, 100_000, 1_000_000
+# Rounds of each file, after one on the first file that does not count.
+ROUNDS = {SMALL: 5, USUAL: 5, LARGE: 1}
+SUFFIXES = {SMALL: "_10k", LARGE: "_1m"}
 PIECE_BYTES = 1024**2
 IMPORT_SECONDS = 600
 LOOK_SECONDS = 0.1
@@ -57,41 +64,55 @@ class Round:
 
 
 async def run() -> Result:
-    """Measure with 100,000 rows, or as many as MODERNIZE_BENCH_ROWS says, after a first round that does not count."""
-    rows = int(os.environ.get("MODERNIZE_BENCH_ROWS", ROWS))
-    rounds = int(os.environ.get("MODERNIZE_BENCH_ROUNDS", ROUNDS))
-    return await measure(rows, rounds)
+    """Measure all files, or one with as many rows as MODERNIZE_BENCH_ROWS says."""
+    rows = os.environ.get("MODERNIZE_BENCH_ROWS")
+    return await measure({int(rows): ROUNDS[USUAL]} if rows else ROUNDS)
 
 
-async def measure(rows: int, rounds: int, per_service: bool = True) -> Result:
-    """`rounds` rounds after one that warms up, and the memory of each service alone where RabbitMQ is installed."""
+async def measure(rounds: Mapping[int, int], per_service: bool = True) -> Result:
+    """So many rounds for a file of each number of rows, and the memory of each service where RabbitMQ is installed."""
     with tempfile.TemporaryDirectory(prefix="modernize-bench-") as name:
         folder = Path(name)
-        source = folder / "inventory.csv"
-        write_wide_csv(source, rows, COLUMNS)
+        sources = {rows: folder / f"inventory_{rows}.csv" for rows in rounds}
+        for rows, source in sources.items():
+            await asyncio.to_thread(write_wide_csv, source, rows, COLUMNS)
         postgres = EmbeddedPostgres(folder / "data")
         address = await asyncio.to_thread(postgres.start)
         try:
             settings = {"MODERNIZE_DATA_DIR": str(folder / "platform"), "MODERNIZE_DATABASE_URL": address}
+            measured, peaks = {}, {}
             async with platform_process("embedded", settings) as platform:
-                measured = [await _round(platform, address, source) for _ in range(rounds + 1)][1:]
-                peaks = platform.peak_resident_mb()
+                await _round(platform, address, next(iter(sources.values())))
+                for rows, source in sources.items():
+                    measured[rows] = [await _round(platform, address, source) for _ in range(rounds[rows])]
+                    peaks[rows] = platform.peak_resident_mb()
             if per_service and PrivateRabbitMQ.server() is not None:
-                peaks |= await _peaks_of_services(folder, settings, address, source)
-            return summary(rows, source.stat().st_size, measured, peaks)
+                for rows, found in (await _peaks_of_services(folder, settings, address, sources)).items():
+                    peaks[rows] |= found
+            results = [
+                summary(rows, source.stat().st_size, measured[rows], peaks[rows]) for rows, source in sources.items()
+            ]
+            return Result(
+                figures={name: value for result in results for name, value in result.figures.items()},
+                ratios={name: value for result in results for name, value in result.ratios.items()} | growth(measured),
+            )
         finally:
             await asyncio.to_thread(postgres.stop)
 
 
-async def _peaks_of_services(folder: Path, settings: dict[str, str], address: str, source: Path) -> dict[str, float]:
-    """Peak memory of each service in a process of its own, over two imports on a RabbitMQ node of the benchmark's."""
+async def _peaks_of_services(
+    folder: Path, settings: dict[str, str], address: str, sources: Mapping[int, Path]
+) -> dict[int, dict[str, float]]:
+    """Peak memory of each service in a process of its own, after each file, on a RabbitMQ node of the benchmark's."""
     node = PrivateRabbitMQ(folder / "rabbitmq")
     broker = await asyncio.to_thread(node.start)
+    peaks = {}
     try:
         async with platform_process("distributed", {**settings, "MODERNIZE_RABBITMQ_URL": broker}) as platform:
-            for _ in range(2):
+            for rows, source in sources.items():
                 await _round(platform, address, source)
-            return platform.peak_resident_mb()
+                peaks[rows] = platform.peak_resident_mb()
+        return peaks
     finally:
         await asyncio.to_thread(node.stop)
 
@@ -100,25 +121,32 @@ def summary(rows: int, size_bytes: int, rounds: list[Round], peaks: dict[str, fl
     """Medians over the rounds; a ratio is taken within each round, so that a busy minute slows both of its sides."""
     seconds = median(one.import_seconds for one in rounds)
     ratios = [one.import_seconds / one.copy_seconds for one in rounds]
+    figures = {
+        "rows": rows,
+        "columns": COLUMNS,
+        "file_mb": size_bytes / 1024**2,
+        "assets": rounds[-1].assets,
+        "rounds": len(rounds),
+        "copy_seconds": median(one.copy_seconds for one in rounds),
+        "import_seconds": seconds,
+        **{f"{phase}_seconds": median(one.phases[phase] for one in rounds) for phase in PHASES},
+        "import_rows_per_second": rows / seconds,
+        **{f"{name}_peak_resident_mb": peak for name, peak in peaks.items()},
+    }
+    end = SUFFIXES.get(rows, "")
+    spread = {"best": min(ratios), "worst": max(ratios)}
     return Result(
-        figures={
-            "rows": rows,
-            "columns": COLUMNS,
-            "file_mb": size_bytes / 1024**2,
-            "assets": rounds[-1].assets,
-            "rounds": len(rounds),
-            "copy_seconds": median(one.copy_seconds for one in rounds),
-            "import_seconds": seconds,
-            **{f"{phase}_seconds": median(one.phases[phase] for one in rounds) for phase in PHASES},
-            "import_rows_per_second": rows / seconds,
-            **{f"{name}_peak_resident_mb": peak for name, peak in peaks.items()},
-        },
-        ratios={
-            "import_to_copy": median(ratios),
-            "import_to_copy_best_round": min(ratios),
-            "import_to_copy_worst_round": max(ratios),
-        },
+        figures={f"{name}{end}": value for name, value in figures.items()},
+        ratios={f"import_to_copy{end}": median(ratios)}
+        | {f"import_to_copy{end}_{which}_round": ratio for which, ratio in spread.items() if len(rounds) > 1},
     )
+
+
+def growth(measured: Mapping[int, list[Round]]) -> dict[str, float]:
+    """How much longer a row of the largest file takes than one of a smaller file."""
+    a_row = {rows: median(one.import_seconds for one in rounds) / rows for rows, rounds in measured.items()}
+    names = {"linear_1m_vs_10k": SMALL, "linear_1m_vs_100k": USUAL}
+    return {name: a_row[LARGE] / a_row[rows] for name, rows in names.items() if {LARGE, rows} <= a_row.keys()}
 
 
 async def _round(platform: PlatformProcess, address: str, source: Path) -> Round:

@@ -114,7 +114,12 @@ CMDB = Dialect(
     delimiter=";",
 )
 
-_CLEAR_HEADERS = {"Owner": "Business Owner", "Tier": "Criticality", "Size": "Database Size (GB)"}
+_CLEAR_HEADERS = {
+    "Owner": "Business Owner",
+    "Tier": "Criticality",
+    "Database": "Database Engine",
+    "Size": "Database Size (GB)",
+}
 WIDE = Dialect(
     name="wide",
     file_name="inventory.csv",

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from deploy.bench.import_bench import PHASES, Round, measure, summary
+from deploy.bench.import_bench import PHASES, Round, growth, measure, summary
 from deploy.bench.platform_process import PlatformProcess
 
 ROUNDS = [
@@ -29,13 +29,26 @@ def test_seconds_are_medians_and_ratios_are_taken_within_a_round() -> None:
     }
 
 
+def test_figures_of_the_small_and_the_large_file_say_which_they_are() -> None:
+    result = summary(rows=1_000_000, size_bytes=1, rounds=ROUNDS[:1], peaks={"gateway": 9.0})
+    assert (result.figures["import_seconds_1m"], result.figures["gateway_peak_resident_mb_1m"]) == (4.0, 9.0)
+    assert result.ratios == {"import_to_copy_1m": 4.0}
+    assert summary(rows=10_000, size_bytes=1, rounds=ROUNDS, peaks={}).ratios["import_to_copy_10k"] == 4.0
+
+
+def test_growth_compares_the_time_for_a_row() -> None:
+    one = {rows: [Round(1.0, seconds, {}, 0)] for rows, seconds in ((10_000, 0.5), (100_000, 2.0), (1_000_000, 30.0))}
+    assert growth(one) == {"linear_1m_vs_10k": pytest.approx(0.6), "linear_1m_vs_100k": pytest.approx(1.5)}
+    assert growth({10_000: one[10_000]}) == {}
+
+
 def test_the_peak_of_a_process_is_at_least_what_it_has() -> None:
     here = PlatformProcess(url="", api_key="", pids={"this": os.getpid()})
     assert here.peak_resident_mb()["this"] > 10
 
 
 async def test_a_small_file_goes_through_the_whole_platform() -> None:
-    result = await measure(rows=300, rounds=1, per_service=False)
+    result = await measure({300: 1}, per_service=False)
     figures = result.figures
     assert figures["rows"] == 300
     assert 250 < figures["assets"] <= 300
