@@ -6,13 +6,12 @@ from uuid import UUID
 
 from pydantic import BaseModel
 
-from contracts import rest, rest_assets, rest_flows, rest_operations, rest_quality
-from contracts.assets import FieldOrigin, OriginCell
+from contracts import rest, rest_flows, rest_operations
 from contracts.discovery import ColumnMapping, TableMapping
 from contracts.flows import PhaseView
 from contracts.forms import FieldMappingEdits
 from contracts.lifecycle import FlowRepair, StartOptions
-from contracts.quality import PhaseReadiness, ReadinessFailure
+from services.gateway.asset_examples import ASSET_EXAMPLES
 from services.gateway.learning_examples import LEARNING_EXAMPLES
 
 AT = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
@@ -27,38 +26,8 @@ SCHEDULE = UUID("0197a6a0-0000-7000-8000-000000000080")
 TASK = UUID("0197a6a0-0000-7000-8000-000000000040")
 SHOP = UUID("f2a8b6c4-1d3e-5f70-8a92-b4c6d8e0f102")
 LEDGER = UUID("0b9d7f5e-3c1a-5e48-9d26-f0a2c4e6b813")
-WEB01, OTHER_WEB01 = UUID("7c1f2a3b-4d5e-5f60-8172-93a4b5c6d7e8"), UUID("8d2a3b4c-5e6f-5071-9283-a4b5c6d7e8f9")
 SHA256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 
-_ORIGIN = FieldOrigin(
-    field="memory_gb",
-    value="16",
-    reason="the only row that has it",
-    conflict=False,
-    cells=[
-        OriginCell(
-            file_name="cmdb.csv",
-            row=7,
-            column="RAM MB",
-            raw="16384",
-            value="16",
-            rule="bare numbers of this column are MB, converted to 16 GB",
-            chosen=True,
-        )
-    ],
-)
-_READINESS = PhaseReadiness(
-    phase="planning",
-    ready=False,
-    failures=[
-        ReadinessFailure(
-            figure="completeness of Storage",
-            value=0.42,
-            needed=0.7,
-            advice="How long a move takes depends on its data. Map a column to Storage, or import a file that has it.",
-        )
-    ],
-)
 _MAPPING = TableMapping(
     table_id=TABLE,
     file_name="inventory.csv",
@@ -313,40 +282,6 @@ _EXAMPLES: tuple[BaseModel, ...] = (
         raw="lots",
         reason="'lots' is no number.",
     ),
-    _ORIGIN,
-    _ORIGIN.cells[0],
-    rest_assets.AssetOriginView(asset_uid=WEB01, flow_id=FLOW, status="told", fields=[_ORIGIN]),
-    _READINESS.failures[0],
-    _READINESS,
-    rest_quality.QualityView(flow_id=FLOW, status="measured", readiness=[_READINESS]),
-    rest_quality.QualityFigureView(
-        measure="validity", of="memory_gb", asset_type=None, source="cmdb.csv", good=1_190, total=1_200
-    ),
-    rest_quality.QualityFailureView(
-        measure="validity",
-        of="memory_gb",
-        asset_type=None,
-        source_rows="cmdb.csv:88",
-        asset_uid=None,
-        name=None,
-        value="lots",
-        reason="not a number",
-    ),
-    rest_assets.AssetSplitBody(source_rows=["cmdb.csv:7"]),
-    rest_assets.DuplicateDecisionBody(same=True),
-    rest_assets.DuplicateView(
-        asset_uid=WEB01,
-        other_uid=OTHER_WEB01,
-        name="web01",
-        other_name="shop-web",
-        probability=0.84,
-        evidence="different names: web01, shop-web; same ip_address 10.20.0.7; same memory_gb 16.0",
-        same=None,
-        decided_by=None,
-    ),
-    rest_assets.AssetChangeView(
-        asset_uid=WEB01, name="web01", change="changed", field="memory_gb", before="16.0", after="32.0"
-    ),
     rest.DeadLetterView(**_LETTER.model_dump(include=set(rest.DeadLetterView.model_fields))),
     _LETTER,
     rest.AuditVerificationView(
@@ -362,5 +297,5 @@ _EXAMPLES: tuple[BaseModel, ...] = (
 # By the name of the schema in the OpenAPI document.
 EXAMPLES: dict[str, dict[str, Any]] = {
     type(example).__name__: example.model_dump(mode="json", exclude_unset=isinstance(example, rest.ProblemDetails))
-    for example in (*_EXAMPLES, *LEARNING_EXAMPLES)
+    for example in (*_EXAMPLES, *ASSET_EXAMPLES, *LEARNING_EXAMPLES)
 }
