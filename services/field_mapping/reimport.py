@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 import polars as pl
-from sqlalchemy import Table, exists, select, update
+from sqlalchemy import ARRAY, Table, Uuid, any_, exists, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import DeclarativeBase
 
@@ -66,7 +66,8 @@ async def find_changes(session: AsyncSession, assets: pl.DataFrame) -> Changes:
 async def mark_vanished(session: AsyncSession, changes: Changes, flow_id: UUID | None) -> None:
     """Keep what is gone, and say which import no longer had it."""
     if changes.vanished:
-        gone = update(Asset).where(Asset.asset_uid.in_(changes.vanished))
+        # One array: a statement cannot have a parameter for each of many.
+        gone = update(Asset).where(Asset.asset_uid == any_(literal(changes.vanished, ARRAY(Uuid))))
         await session.execute(gone.values(vanished_from=flow_id))
 
 
