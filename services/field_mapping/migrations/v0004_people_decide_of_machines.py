@@ -33,9 +33,7 @@ def upgrade() -> None:
         schema="field_mapping",
     )
     op.add_column("assets", sa.Column("vanished_from", sa.Uuid(), nullable=True), schema="field_mapping")
-    op.add_column(
-        "mappings", sa.Column("source", sa.JSON(none_as_null=True), nullable=True), schema="field_mapping"
-    )
+    op.add_column("mappings", sa.Column("source", sa.JSON(none_as_null=True), nullable=True), schema="field_mapping")
     op.add_column("mappings", sa.Column("rules_version", sa.Integer(), nullable=True), schema="field_mapping")
 
 
