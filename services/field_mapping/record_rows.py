@@ -1,6 +1,7 @@
 """Records with named values, as JSON and Parquet have them, as rows of text: what is nested becomes dotted columns."""
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 
 import polars as pl
 
@@ -68,6 +69,8 @@ def _frame(piece: list[tuple[int, dict[str, str]]]) -> pl.DataFrame:
 
 
 def _flattened(number: int, record: Mapping[str, object], file_name: str, limits: ReadLimits) -> dict[str, str]:
+    if not any(isinstance(value, dict | list) for value in record.values()):
+        return {_name(key): "" if value is None else _written(value) for key, value in record.items()}
     cells: dict[str, list[str]] = {}
     # A list of its own instead of calls into each other: the file decides how deep it goes.
     pending: list[tuple[str, object, int]] = [("", record, 0)]
@@ -84,21 +87,29 @@ def _flattened(number: int, record: Mapping[str, object], file_name: str, limits
                 row=number,
                 column=path[:100],
             )
-        if isinstance(value, Mapping):
+        if isinstance(value, dict):
             inner = [(f"{path}.{key}" if path else str(key), each, depth + 1) for key, each in value.items()]
             pending.extend(reversed(inner))
         elif isinstance(value, list):
             pending.extend((path, each, depth + 1) for each in reversed(value))
         else:
             cells.setdefault(path, []).append(_written(value))
-    return {_written(path): texts[0] if len(texts) == 1 else "; ".join(texts) for path, texts in cells.items()}
+    return {_name(path): texts[0] if len(texts) == 1 else "; ".join(texts) for path, texts in cells.items()}
+
+
+@lru_cache(maxsize=4096)
+def _name(path: str) -> str:
+    return _written(path)
 
 
 def _written(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
+    text = value if isinstance(value, str) else str(value)
     # JSON can spell halves of characters, which no text may have, and the zero character, which no database takes.
-    return str(value).encode(errors="replace").decode().replace("\0", "\ufffd")
+    return (
+        text if text.isascii() and "\0" not in text else text.encode(errors="replace").decode().replace("\0", "\ufffd")
+    )
 
 
 def refuse_long_cells(frame: pl.DataFrame, file_name: str, limits: ReadLimits) -> None:
