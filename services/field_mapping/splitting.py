@@ -32,7 +32,8 @@ def split_asset(tables: Sequence[SourceTable], asset_uid: UUID, source_rows: str
     if strangers:
         raise SplitRefused(f"{sorted(strangers)[0]!r} is not among the rows of this asset: {source_rows}.")
     rows = read_again(tables, source_rows)
-    taken = pl.col(SOURCE).is_in(list(apart))
+    taken = rows[SOURCE].is_in(list(apart))
+    rows = _with_joined(rows, source_rows)
     parts = [rows.filter(~taken), rows.filter(taken)]
     if any(part.is_empty() for part in parts):
         raise SplitRefused("Each of the two machines needs at least one row. Leave one of the rows with this asset.")
@@ -42,3 +43,13 @@ def split_asset(tables: Sequence[SourceTable], asset_uid: UUID, source_rows: str
         for part, uid in zip(parts, uids, strict=True)
     ]
     return laid_out(with_technologies(named(pl.concat(assets, how="diagonal"))).drop(ROW_NUMBER), ASSETS)
+
+
+def _with_joined(rows: pl.DataFrame, source_rows: str) -> pl.DataFrame:
+    """Each row with the places of the rows of other sheets that were joined to it, which follow its own."""
+    places: dict[str, list[str]] = {place: [] for place in rows[SOURCE]}
+    joined: list[str] = []
+    for place in source_rows.split("; "):
+        joined = places.get(place, joined)
+        joined.append(place)
+    return rows.with_columns(pl.col(SOURCE).replace_strict({own: "; ".join(all_) for own, all_ in places.items()}))

@@ -1,10 +1,12 @@
 """An asset of two machines becomes two, with the values of their own rows, and stays two in the next import."""
 
+from dataclasses import replace
 from uuid import UUID
 
 import polars as pl
 import pytest
 
+from contracts.claim_checks import JOINED_ROWS
 from services.field_mapping.inventory import build_inventory
 from services.field_mapping.known_machines import KNOWN_FIELDS
 from services.field_mapping.merging import Known
@@ -36,6 +38,14 @@ def test_each_part_has_the_values_of_its_own_rows() -> None:
         (str(uid), "web01", "cmdb.csv:2", "10.0.0.1", 16.0, "Oslo"),
         (str(other_uid(uid, APART)), "web01", "cmdb.csv:3", "10.0.0.2", 32.0, None),
     ]
+
+
+def test_rows_of_other_sheets_stay_with_the_row_that_they_were_joined_to() -> None:
+    joined = pl.Series(JOINED_ROWS, ["disks:5; disks:6", "disks:7"])
+    table = replace(TABLE, frame=TABLE.frame.with_columns(joined))
+    asset = build_inventory([table], NAMESPACE).assets.row(0, named=True)
+    assets = split_asset([table], UUID(asset["asset_uid"]), asset["source_rows"], APART)
+    assert assets["source_rows"].to_list() == ["cmdb.csv:2; disks:5; disks:6", "cmdb.csv:3; disks:7"]
 
 
 def test_the_next_import_finds_the_same_two_machines() -> None:
