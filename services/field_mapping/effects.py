@@ -29,18 +29,19 @@ def effect_of(tables: Iterable[SavedTable], before: Knowledge, after: Knowledge)
     changed: list[TableEffect] = []
     for table in tables:
         looked_at += 1
-        one, other = (taught_for(table.profile.kind, table.source_id, (), known) for known in (before, after))
+        columns = [column.name for column in table.profile.columns]
+        one, other = (taught_for(table.profile.kind, table.source_id, (), known, columns) for known in (before, after))
         if one == other:
             continue
         was, becomes = propose(table.profile, one), propose(table.profile, other)
         pairs = zip(was.columns, becomes.columns, strict=True)
-        columns = [_change(old, new) for old, new in pairs if (old.field, old.status) != (new.field, new.status)]
-        if columns:
+        changes = [_change(old, new) for old, new in pairs if (old.field, old.status) != (new.field, new.status)]
+        if changes:
             changed.append(
                 TableEffect(
                     mapping_id=table.mapping_id,
                     source_name=table.source_name,
-                    columns=columns,
+                    columns=changes,
                     missing_before=identify_missing_fields(was),
                     missing_after=identify_missing_fields(becomes),
                 )

@@ -32,9 +32,7 @@ def learning_of(row: LearningRow) -> Learning:
 async def applied_learnings(session: AsyncSession) -> list[Learning]:
     """The learnings that count, in the order in which they were applied."""
     statement = select(LearningRow).where(LearningRow.status == "applied").order_by(LearningRow.position)
-    # Rows that changed in this transaction are read again.
-    rows = await session.scalars(statement.execution_options(populate_existing=True))
-    return [learning_of(row) for row in rows]
+    return [learning_of(row) for row in await session.scalars(statement)]
 
 
 async def read_knowledge(session: AsyncSession) -> Knowledge:
@@ -166,7 +164,8 @@ async def save_headers(
 async def change(session: AsyncSession, cause: Event, learning: Learning) -> FieldMappingLearned:
     """Write a learning that was applied or undone, and tell which lessons count now that did not, and the reverse."""
     await session.execute(_LOCK)
-    before = lessons_in_force(await applied_learnings(session))
+    learnings = await applied_learnings(session)
+    after = [*(each for each in learnings if each.learning_id != learning.learning_id), learning]
     revision = 1 + (await session.scalar(select(func.max(LearningRow.revision))) or 0)
     row = {
         "learning_id": learning.learning_id,
@@ -176,5 +175,5 @@ async def change(session: AsyncSession, cause: Event, learning: Learning) -> Fie
     }
     statement = insert(LearningRow).values(row)
     await session.execute(statement.on_conflict_do_update(index_elements=[*_TENANT, "learning_id"], set_=row))
-    added, removed = difference(before, lessons_in_force(await applied_learnings(session)))
+    added, removed = difference(lessons_in_force(learnings), lessons_in_force(after))
     return FieldMappingLearned.reply_to(cause, learning=learning, revision=revision, added=added, removed=removed)

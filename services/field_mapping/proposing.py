@@ -11,5 +11,5 @@ from services.field_mapping.verdicts import Knowledge, taught_for
 def propose_known(table: TableProfile, headers: Sequence[KnownHeader], known: Knowledge) -> TableMapping:
     """The proposal, with the source that the table was recognised to come from and how its header changed."""
     source = recognise(table, headers)
-    taught = taught_for(table.kind, source.source_id, source.drift, known)
+    taught = taught_for(table.kind, source.source_id, source.drift, known, [column.name for column in table.columns])
     return propose(table, taught).model_copy(update={"source": source})

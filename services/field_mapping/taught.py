@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from services.field_mapping.column_names import plain
 
@@ -41,6 +42,7 @@ _NO_VERDICT = Verdict()
 NOTHING_TAUGHT = Taught({})
 
 
+@lru_cache(maxsize=50_000)
 def column_key(name: str) -> str:
     """A column's name without case, accents and punctuation: 'RAM_GB' and 'Ram (GB)' are 'ram gb'."""
     return " ".join(re.findall(r"[^\W_]+", plain(name))) or name.strip()

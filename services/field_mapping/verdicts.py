@@ -41,14 +41,25 @@ class _Said:
     rejected: dict[str, Lesson] = field(default_factory=dict)
 
 
-def taught_for(kind: str, source_id: UUID, drift: Iterable[Drift], known: Knowledge) -> Taught:
-    """What counts for a table of this kind from this source; fields that such a table cannot have are left out."""
+def taught_for(
+    kind: str, source_id: UUID, drift: Sequence[Drift], known: Knowledge, columns: Iterable[str] | None = None
+) -> Taught:
+    """What counts for a table of this kind from this source; fields that such a table cannot have are left out.
+
+    `columns` are the table's, where only they are of interest.
+    """
     fields = possible_fields(kind, known.own_fields)
     own, everywhere, elsewhere = _by_scope(known.lessons, source_id, fields)
-    verdicts = _own_names(known.own_fields, fields)
-    for key in own.keys() | everywhere.keys() | elsewhere.keys():
+    named = _own_names(known.own_fields, fields)
+    keys = own.keys() | everywhere.keys() | elsewhere.keys() | named.keys()
+    if columns is not None:
+        keys &= {column_key(column) for column in (*columns, *(change.was or "" for change in drift))}
+    verdicts: dict[str, Verdict] = {}
+    for key in keys:
         verdict = _verdict(own.get(key), everywhere.get(key), elsewhere.get(key, []), known.source_names)
-        verdicts[key] = verdict if verdict.settled or key not in verdicts else verdicts[key]
+        label = named.get(key)
+        denied = label is not None and (label.field, 0.0) in verdict.odds
+        verdicts[key] = verdict if label is None or verdict.settled or denied else label
     for change in drift:
         before = verdicts.get(column_key(change.was or ""))
         key = column_key(change.column)

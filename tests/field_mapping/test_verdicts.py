@@ -62,6 +62,21 @@ def test_a_field_of_ones_own_is_meant_by_its_label_and_its_names_until_somebody_
     assert about("Backup policy", other, own=[]).field == "description"
 
 
+def test_a_column_can_be_denied_to_be_ones_own_field_that_it_is_called_after() -> None:
+    own = [OwnField(field_id="own_backup_policy", label="Backup policy")]
+    denial = taught(1, (HERE, Teaching(column="backup policy", verdict="is_not", field="own_backup_policy")))
+    verdict = about("Backup policy", denial, own=own)
+    assert (verdict.settled, verdict.odds) == (False, (("own_backup_policy", 0.0),))
+
+
+@given(HISTORIES, st.lists(st.sampled_from(["Tier", "RAM_GB", "Name", "Other"])))
+def test_what_counts_for_a_tables_columns_is_the_same_as_among_all(history: list[Learning], columns: list[str]) -> None:
+    known = Knowledge(lessons_in_force(history), [], NAMES)
+    everything = taught_for("inventory", HERE, (), known)
+    some = taught_for("inventory", HERE, (), known, columns)
+    assert all(some.about(column) == everything.about(column) for column in columns)
+
+
 def test_a_lesson_about_an_own_field_that_is_gone_does_not_count() -> None:
     assert about("Tier", taught(1, (HERE, Teaching(column="Tier", field="own_tier")))) == Verdict()
 
