@@ -149,7 +149,9 @@ def _kinds(kind: str, rows: pl.DataFrame) -> dict[str, pl.Expr]:
     """Which rows of a table are what; an inventory may list applications among its assets."""
     is_application = pl.lit(False)
     if kind == "inventory" and "asset_type" in rows.columns:
-        is_application = (pl.col("asset_type") == "application").fill_null(False)
+        found = (rows["asset_type"] == "application").fill_null(False)
+        # Most lists have none, and a table of which every row is kept is not copied.
+        is_application = pl.lit(found) if found.any() else is_application
     return {
         "assets": pl.lit(kind == "inventory") & ~is_application,
         "applications": pl.lit(kind == "applications") | is_application,
