@@ -11,6 +11,7 @@ from contracts.assessment import SixRCompleted
 from contracts.discovery import DependencyAnalysisCompleted, InventoryCompleted, QualityReport
 from contracts.envelope import BlobRef, Tenant, uuid7
 from contracts.planning import Wave, WavePlanningCompleted
+from contracts.quality import QualityCompleted
 from services.chassis.blobs import Blobs
 
 _TYPES: dict[str, pl.DataType | type[pl.DataType]] = {
@@ -73,6 +74,35 @@ async def inventory(
         quality=quality,
         assets_by_environment={},
         assets_by_operating_system={},
+    )
+
+
+async def asset_lists(blobs: Blobs, tenant: Tenant) -> dict[str, BlobRef]:
+    """What an inventory has beside the assets: a change, and a pair that might be one machine."""
+    change = {"asset_uid": uid("a"), "name": "a", "change": "appeared"}
+    pair = {"asset_uid": uid("a"), "other_uid": uid("b"), "name": "a", "other_name": "b", "probability": 0.7}
+    return {
+        "change_list": await stored(blobs, tenant, claim_checks.ASSET_CHANGES, [change]),
+        "duplicates": await stored(blobs, tenant, claim_checks.DUPLICATES, [{**pair, "evidence": "e"}]),
+    }
+
+
+async def measured(blobs: Blobs, tenant: Tenant, flow_id: UUID) -> QualityCompleted:
+    """The quality of an inventory: one figure, and one cell behind it."""
+    figure = {"measure": "validity", "of": "memory_gb", "source": "a.csv", "good": 1, "total": 2}
+    failure = {
+        "measure": "validity",
+        "of": "memory_gb",
+        "source_rows": "a.csv:3",
+        "value": "lots",
+        "reason": "no number",
+    }
+    return QualityCompleted(
+        tenant=tenant,
+        flow_id=flow_id,
+        figures=await stored(blobs, tenant, claim_checks.QUALITY_FIGURES, [figure]),
+        failures=await stored(blobs, tenant, claim_checks.QUALITY_FAILURES, [failure]),
+        readiness=[],
     )
 
 

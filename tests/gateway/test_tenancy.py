@@ -27,6 +27,9 @@ OWN_THINGS = {
     ("POST", "/flows/{flow_id}/{action}"): "flow",
     ("POST", "/flows/{flow_id}/fork"): "flow",
     ("DELETE", "/flows/{flow_id}"): "flow",
+    ("GET", "/assets/{asset_uid}/origin"): "asset",
+    ("POST", "/assets/{asset_uid}/split"): "asset",
+    ("POST", "/duplicates/{asset_uid}/{other_uid}/decide"): "asset",
     ("GET", "/flow-repairs/{repair_id}"): "repair",
     ("GET", "/approvals/{task_id}"): "task",
     ("POST", "/approvals/{task_id}/decision"): "task",
@@ -42,6 +45,7 @@ OWN_THINGS = {
 LISTS = (
     *("/imports", "/flows", "/approvals", "/assets", "/applications", "/dependencies", "/treatments", "/waves"),
     *("/rejected-rows", "/cell-problems", "/dead-letters", "/schedules"),
+    *("/asset-changes", "/duplicates", "/quality/figures", "/quality/failures"),
 )
 OTHERS = {
     ("POST", "/engagements"),
@@ -54,6 +58,7 @@ OTHERS = {
     ("GET", "/limits"),
     ("PUT", "/limits"),
     ("GET", "/performance"),
+    ("GET", "/quality"),
     ("POST", "/audit/verifications"),
 }
 SCHEDULE = {
@@ -99,14 +104,17 @@ async def a_full_tenant(platform: Platform) -> tuple[Tenant, dict[str, UUID | st
         task,
         dead(tenant),
         ReportCompleted(tenant=tenant, flow_id=flow.flow_id, files={"html": report}),
-        await estate.inventory(
-            blobs,
-            tenant,
-            flow.flow_id,
-            [{"name": "a"}],
-            [{**place, "raw": "{}"}],
-            [{**place, "column": "c", "field": "f", "raw": "x"}],
-        ),
+        (
+            await estate.inventory(
+                blobs,
+                tenant,
+                flow.flow_id,
+                [{"name": "a"}],
+                [{**place, "raw": "{}"}],
+                [{**place, "column": "c", "field": "f", "raw": "x"}],
+            )
+        ).model_copy(update=await estate.asset_lists(blobs, tenant)),
+        await estate.measured(blobs, tenant, flow.flow_id),
         await estate.dependencies(
             blobs, tenant, flow.flow_id, [{"name": "A"}], [{"source_name": "A", "target_name": "A"}]
         ),
@@ -116,6 +124,7 @@ async def a_full_tenant(platform: Platform) -> tuple[Tenant, dict[str, UUID | st
     (letter,) = (await platform.get("/dead-letters", tenant))["items"]
     return tenant, {
         "flow": flow.flow_id,
+        "asset": estate.uid("a"),
         "task": task.task_id,
         "letter": letter["dead_letter_id"],
         "repair": repair.json()["repair_id"],
@@ -127,7 +136,8 @@ async def a_full_tenant(platform: Platform) -> tuple[Tenant, dict[str, UUID | st
 
 def filled(path: str, thing: object) -> str:
     """A route's path with this id in it."""
-    for name in ("flow_id", "task_id", "dead_letter_id", "verification_id", "repair_id", "request_id", "schedule_id"):
+    ids = ("flow_id", "task_id", "dead_letter_id", "verification_id", "repair_id", "request_id", "schedule_id")
+    for name in (*ids, "asset_uid", "other_uid"):
         path = path.replace(f"{{{name}}}", str(thing))
     return "/api/v1" + path.replace("{format}", "html").replace("{action}", "pause")
 
@@ -141,6 +151,8 @@ def arguments(method: str, path: str, import_id: object) -> dict[str, Any]:
         "/approvals/{task_id}/decision": {"json": {"decision": "approve"}},
         "/flows/{flow_id}/fork": {"json": {"seq": 1}},
         "/flow-repairs": {"json": {}},
+        "/assets/{asset_uid}/split": {"json": {"source_rows": ["a.csv:2"]}},
+        "/duplicates/{asset_uid}/{other_uid}/decide": {"json": {"same": True}},
         "/schedules": {"json": SCHEDULE},
         "/schedules/{schedule_id}": {"json": SCHEDULE},
         "/limits": {"json": {"weight": 2}},
@@ -174,7 +186,7 @@ async def test_every_route_answers_its_own_tenant(platform: Platform) -> None:
         params = {"flow_id": things["flow"]} if path in ("/treatments", "/waves") else {}
         assert len((await platform.get(path, tenant, **params))["items"]) >= 1, path
     for (method, path), kind in OWN_THINGS.items():
-        if path.endswith(("/mappings", "/drop", "/replay", "/{action}", "/fork")):
+        if path.endswith(("/mappings", "/drop", "/replay", "/{action}", "/fork", "/split", "/decide")):
             continue
         response = await platform.client.request(
             method, filled(path, things[kind]), headers=platform.of(tenant), **arguments(method, path, None)
