@@ -36,14 +36,14 @@ class ColumnProfile(Value):
 
 
 class TableProfile(Value):
-    """One table that was found in a file: a CSV, or one sheet of a workbook."""
+    """One table that was found in a file: a CSV, a sheet of a workbook, a list in JSON, an entry of an archive."""
 
     table_id: UUID
     import_id: UUID
     file_name: str
     sheet: str | None = None
     kind: str = Field(description="An open set: inventory, applications, connections, …")
-    header_row: int = Field(description="Row of the header in the file, from 1")
+    header_row: int = Field(description="Row of the header in the file, from 1; 0 where names stand in no row")
     row_count: int
     columns: list[ColumnProfile]
     rows: BlobRef = Field(description="Parquet: every column a string as in the file, and `_row`, its row there")
