@@ -146,6 +146,9 @@ def _by_values(values: ValueProfile) -> set[str]:
 
 
 def _is_wrong_type(values: ValueProfile, rule: FieldRule) -> bool:
+    # Most values above 100 are no shares, whatever the name says.
+    if "percentage" in rule.kinds and values.middle > 100:
+        return True
     return any(answered.isdisjoint(rule.kinds) and values.mostly(kind) for kind, answered in _TELLING_KINDS.items())
 
 
