@@ -95,7 +95,7 @@ _BEFORE_GAP: tuple[Column[Entry], ...] = (
 _AFTER_GAP: tuple[Column[Entry], ...] = (
     Column("Owner", ("business_owner", "technical_owner"), _owner, doubtful=True),
     Column("Tier", ("criticality", "dr_tier"), _tier, doubtful=True),
-    Column("Database", ("database_engine", "database_name", "database_version"), _database),
+    Column("Database", ("database_engine", "database_name", "database_version"), _database, doubtful=True),
     Column("Size", ("database_size_gb",), _database_size, doubtful=True),
     Column("Cost Center", ("cost_center",), _cost_center),
     Column("Serial No.", ("serial_number",), _serial, identifies=True),

@@ -204,7 +204,7 @@ def test_every_column_means_canonical_fields_or_nothing(dialect: str) -> None:
 
 def test_a_cmdb_has_columns_that_a_person_has_to_decide() -> None:
     columns = export("cmdb")[1]["columns"]["inventory.csv"]
-    assert [column["header"] for column in columns if column["doubtful"]] == ["Owner", "Tier", "Size"]
+    assert [column["header"] for column in columns if column["doubtful"]] == ["Owner", "Tier", "Database", "Size"]
 
 
 def test_the_application_list_and_its_dependencies_match_the_truth() -> None:
