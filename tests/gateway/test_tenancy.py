@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from contracts.envelope import PLATFORM, Tenant, uuid7
+from contracts.learning import Learning, LearningProposed
 from contracts.planning import ReportCompleted
 from services.chassis.bus.in_process import InProcessBus
 from services.chassis.runtime import Runtime
@@ -14,62 +15,19 @@ from services.chassis.settings import Settings
 from services.chassis.testing import some_tenant
 from services.gateway.app import DEFAULT_TENANT, create_api, service
 from tests.gateway import estate
-from tests.gateway.platform import KEY, Platform, approval_requested, flow_updated
-from tests.gateway.test_operations import dead
-
-# Routes by method and path, with what fills their parameters and bodies.
-OWN_THINGS = {
-    ("GET", "/flows/{flow_id}"): "flow",
-    ("GET", "/polling/flow-status/{flow_id}"): "flow",
-    ("GET", "/flows/{flow_id}/mappings"): "flow",
-    ("GET", "/flows/{flow_id}/timeline"): "flow",
-    ("GET", "/flows/{flow_id}/requests/{request_id}"): "flow",
-    ("POST", "/flows/{flow_id}/{action}"): "flow",
-    ("POST", "/flows/{flow_id}/fork"): "flow",
-    ("DELETE", "/flows/{flow_id}"): "flow",
-    ("GET", "/assets/{asset_uid}/origin"): "asset",
-    ("POST", "/assets/{asset_uid}/split"): "asset",
-    ("POST", "/duplicates/{asset_uid}/{other_uid}/decide"): "asset",
-    ("GET", "/flow-repairs/{repair_id}"): "repair",
-    ("GET", "/approvals/{task_id}"): "task",
-    ("POST", "/approvals/{task_id}/decision"): "task",
-    ("GET", "/reports/{flow_id}/{format}"): "flow",
-    ("GET", "/dead-letters/{dead_letter_id}"): "letter",
-    ("POST", "/dead-letters/{dead_letter_id}/replay"): "letter",
-    ("POST", "/dead-letters/{dead_letter_id}/drop"): "letter",
-    ("GET", "/audit/verifications/{verification_id}"): "verification",
-    ("GET", "/schedules/{schedule_id}"): "schedule",
-    ("PUT", "/schedules/{schedule_id}"): "schedule",
-    ("DELETE", "/schedules/{schedule_id}"): "schedule",
-}
-LISTS = (
-    *("/imports", "/flows", "/approvals", "/assets", "/applications", "/dependencies", "/treatments", "/waves"),
-    *("/rejected-rows", "/cell-problems", "/dead-letters", "/schedules"),
-    *("/asset-changes", "/duplicates", "/quality/figures", "/quality/failures"),
+from tests.gateway.every_route import (
+    EVERY_ROUTE,
+    LISTS,
+    OWN_THINGS,
+    SCHEDULE,
+    TENANTLESS,
+    WHOLES,
+    arguments,
+    filled,
 )
-OTHERS = {
-    ("POST", "/engagements"),
-    ("GET", "/engagements/current"),
-    ("POST", "/imports"),
-    ("POST", "/flows"),
-    ("GET", "/flows/search"),
-    ("POST", "/flow-repairs"),
-    ("POST", "/schedules"),
-    ("GET", "/limits"),
-    ("PUT", "/limits"),
-    ("GET", "/performance"),
-    ("GET", "/quality"),
-    ("POST", "/audit/verifications"),
-}
-SCHEDULE = {
-    "name": "nightly",
-    "cron": "30 2 * * *",
-    "time_zone": "Europe/Berlin",
-    "start": {"flow_type": "modernization", "repository_url": "https://example.com/shop.git"},
-}
-EVERY_ROUTE = sorted([*OWN_THINGS, *(("GET", path) for path in LISTS), *OTHERS])
-# A tenant is what this one makes, so it works in none.
-TENANTLESS = {("POST", "/engagements")}
+from tests.gateway.platform import KEY, Platform, approval_requested, flow_updated
+from tests.gateway.test_learnings import FIELD, SOURCE, learned, lesson, saved
+from tests.gateway.test_operations import dead
 
 
 def routes_of_the_document() -> Iterator[tuple[str, str]]:
@@ -94,6 +52,8 @@ async def a_full_tenant(platform: Platform) -> tuple[Tenant, dict[str, UUID | st
     asked = await platform.client.post("/api/v1/audit/verifications", headers=platform.of(tenant))
     repair = await platform.post("/flow-repairs", {}, tenant)
     schedule = await platform.post("/schedules", SCHEDULE, tenant)
+    field = await platform.post("/fields", FIELD, tenant)
+    learning = (await platform.post("/learnings", {"text": "RAM_GB is Memory"}, tenant)).json()
     blobs = platform.runtime.blobs
     report = await blobs.put_bytes(tenant, "reports", b"x", "text/html")
     place = {"file_name": "a", "row": 1, "reason": "r", "table_id": str(uuid7())}
@@ -120,6 +80,9 @@ async def a_full_tenant(platform: Platform) -> tuple[Tenant, dict[str, UUID | st
         ),
         await estate.treatments(blobs, tenant, flow.flow_id, {"A": "retain"}),
         estate.waves(tenant, flow.flow_id, ["Pilot"]),
+        LearningProposed(tenant=tenant, learning=Learning.model_validate({**learning, "status": "proposed"})),
+        learned(lesson(), lesson("Tier", source_id=SOURCE), tenant=tenant),
+        mapping := saved(uuid7(), tenant=tenant),
     )
     (letter,) = (await platform.get("/dead-letters", tenant))["items"]
     return tenant, {
@@ -131,40 +94,20 @@ async def a_full_tenant(platform: Platform) -> tuple[Tenant, dict[str, UUID | st
         "schedule": schedule.json()["schedule_id"],
         "verification": asked.json()["verification_id"],
         "import": made["import_id"],
+        "field": field.json()["field_id"],
+        "learning": learning["learning_id"],
+        "source": mapping.source_id,
+        "mapping": mapping.mapping_id,
     }
-
-
-def filled(path: str, thing: object) -> str:
-    """A route's path with this id in it."""
-    ids = ("flow_id", "task_id", "dead_letter_id", "verification_id", "repair_id", "request_id", "schedule_id")
-    for name in (*ids, "asset_uid", "other_uid"):
-        path = path.replace(f"{{{name}}}", str(thing))
-    return "/api/v1" + path.replace("{format}", "html").replace("{action}", "pause")
-
-
-def arguments(method: str, path: str, import_id: object) -> dict[str, Any]:
-    """A valid query and body of a route."""
-    bodies: dict[str, dict[str, Any]] = {
-        "/engagements": {"json": {"client_name": "x", "engagement_name": "y"}},
-        "/imports": {"params": {"file_name": "x.csv"}, "content": b"a\n"},
-        "/flows": {"json": {"import_ids": [str(import_id)]}},
-        "/approvals/{task_id}/decision": {"json": {"decision": "approve"}},
-        "/flows/{flow_id}/fork": {"json": {"seq": 1}},
-        "/flow-repairs": {"json": {}},
-        "/assets/{asset_uid}/split": {"json": {"source_rows": ["a.csv:2"]}},
-        "/duplicates/{asset_uid}/{other_uid}/decide": {"json": {"same": True}},
-        "/schedules": {"json": SCHEDULE},
-        "/schedules/{schedule_id}": {"json": SCHEDULE},
-        "/limits": {"json": {"weight": 2}},
-    }
-    if path == "/flows/search":
-        return {"params": {"q": "web01"}}
-    return bodies.get(path, {}) if method in ("POST", "PUT") else {}
 
 
 async def test_what_belongs_to_another_tenant_does_not_exist(platform: Platform) -> None:
-    _, things = await a_full_tenant(platform)
+    tenant, things = await a_full_tenant(platform)
     other = await platform.new_tenant()
+    # Its own tenant asks first, so that an answer that was kept would show.
+    asked = [filled(path, things[kind]) for (method, path), kind in OWN_THINGS.items() if method == "GET"]
+    for url in (*asked, *(f"/api/v1{path}" for path in LISTS)):
+        await platform.client.get(url, headers=platform.of(tenant))
     for headers in (platform.of(other), platform.of(), platform.of(PLATFORM)):
         for (method, path), kind in OWN_THINGS.items():
             response = await platform.client.request(
@@ -194,6 +137,45 @@ async def test_every_route_answers_its_own_tenant(platform: Platform) -> None:
         assert response.status_code in (200, 202), (method, path, response.text)
     shown = await platform.get("/engagements/current", tenant)
     assert Tenant.model_validate(shown) == tenant
+
+
+async def wholes(platform: Platform, tenant: Tenant | None) -> dict[str, Any]:
+    """What a tenant is told of all that it has."""
+    return {path: await platform.get(path, tenant) for path in WHOLES}
+
+
+async def test_what_tells_of_everything_tells_of_ones_own_only(platform: Platform) -> None:
+    strangers = (await platform.new_tenant(), None, PLATFORM)
+    before = [await wholes(platform, stranger) for stranger in strangers]
+    tenant, _ = await a_full_tenant(platform)
+    own = await wholes(platform, tenant)
+    assert [await wholes(platform, stranger) for stranger in strangers] == before
+    assert [path for path in WHOLES if own[path] == before[0][path]] == []
+
+
+async def test_what_has_the_same_id_in_another_tenant_is_another_thing(platform: Platform) -> None:
+    tenant, things = await a_full_tenant(platform)
+    other = await platform.new_tenant()
+    mapping = saved(UUID(str(things["mapping"])), tenant=other)
+    lists = ("/learnings", "/lessons", "/mappings", "/templates")
+
+    async def own() -> list[Any]:
+        return [await wholes(platform, tenant), *[await platform.get(path, tenant) for path in lists]]
+
+    before = await own()
+    await platform.hear(mapping)
+    for method, path, body, status in (
+        ("POST", "/fields", FIELD, 201),
+        ("PUT", f"/fields/{things['field']}", {"label": "Theirs"}, 200),
+        ("DELETE", f"/fields/{things['field']}", None, 200),
+        ("POST", "/learnings", {"forget": [each["lesson_id"] for each in before[2]["items"]]}, 202),
+        ("PUT", f"/templates/{things['source']}", {"name": "Theirs"}, 200),
+        ("DELETE", f"/mappings/{things['mapping']}", None, 200),
+    ):
+        response = await platform.client.request(method, f"/api/v1{path}", json=body, headers=platform.of(other))
+        assert response.status_code == status, (method, path, response.text)
+    await platform.settled()
+    assert await own() == before
 
 
 Headers = Callable[[Tenant], dict[str, str]]
