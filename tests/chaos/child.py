@@ -36,8 +36,8 @@ API_KEY = "modernize_chaos_key"
 
 # What production waits for in seconds or minutes, so that a short run sees many retries. (module, name): value
 SHORT_WAITS: dict[tuple[Any, str], Any] = {
-    (consumer, "BACK_OFF"): [timedelta(seconds=0.1)] * 5,
-    (work, "BACK_OFF"): [timedelta(seconds=0.1)] * 5,
+    (consumer, "BACK_OFF"): [timedelta(seconds=s) for s in (0.1, 0.1, 0.2, 0.5, 1.0)],
+    (work, "BACK_OFF"): [timedelta(seconds=s) for s in (0.1, 0.1, 0.2, 0.5, 1.0)],
     (work, "PAUSE_SECONDS"): 0.2,
     (relay, "FAILURE_PAUSE_SECONDS"): 0.2,
     (relay, "UNSENT_PAUSE"): timedelta(seconds=0.1),
