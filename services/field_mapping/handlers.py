@@ -124,11 +124,10 @@ async def make_inventory(
 ) -> list[InventoryCompleted | MappingSaved] | InventoryFailed:
     """Clean, merge and store the assets of the tables, with the mapping that was decided."""
     decided = {mapping.table_id: mapping for mapping in event.mappings}
-    async with job.reading() as session:
-        own_types = await read_own_types(session)
     total = sum(table.row_count for table in event.tables)
     await job.progress(0, total, f"cleaning {total:,} rows")
     async with job.reading() as session:
+        own_types = await read_own_types(session)
         known = await known_machines(session)
     async with AsyncExitStack() as files:
         sources: list[SourceTable] = []

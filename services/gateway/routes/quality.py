@@ -97,7 +97,7 @@ async def list_quality_failures(
     of: Of = None,
     asset_type: AssetType = None,
 ) -> rest.Page[QualityFailureView]:
-    """The assets and cells behind the figures; of assets that lack a value GET /assets tells."""
+    """The assets and cells behind the figures, but for completeness, of which only the count is kept."""
     statement = _filtered(select(QualityFailure), QualityFailure, measure, of, asset_type)
     keys = (QualityFailure.flow_id, QualityFailure.number)
     return await listed(session, page, ("discovery", flow_id), statement, keys, QualityFailureView)
