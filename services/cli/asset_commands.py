@@ -1,13 +1,13 @@
 """`modernize assets`: where values come from, what an import changed, and which assets are one machine."""
 
-import time
 from typing import TYPE_CHECKING, Annotated, Literal
 from uuid import UUID
 
 import typer
 
+from services.cli.answering import answered
 from services.cli.command import connected
-from services.cli.terminal import CommandFailed, err, out, print_json, print_models
+from services.cli.terminal import CommandFailed, out, print_json, print_models
 
 if TYPE_CHECKING:
     from contracts.rest_assets import AssetOriginView
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 asset_commands = typer.Typer(help="The assets that were found.", no_args_is_help=True)
 
-LOOK_SECONDS = 0.3
 # Reading the files' tables again takes seconds for a million rows; silence for this long means that nobody does it.
 PATIENCE_SECONDS = 120
 
@@ -156,16 +155,17 @@ def _uid(client: "RestClient", asset: str, flow: UUID | None) -> UUID:
 def _told(client: "RestClient", uid: UUID, flow: UUID | None) -> "AssetOriginView":
     from contracts.rest_assets import AssetOriginView
 
-    begun = time.monotonic()
-    with err.status("Reading the source rows again …"):
-        while (origin := client.get(f"/assets/{uid}/origin", AssetOriginView, {"flow_id": flow})).status == "asked":
-            if time.monotonic() - begun > PATIENCE_SECONDS:
-                raise CommandFailed(
-                    f"The origin of {uid} was not told in {PATIENCE_SECONDS} seconds. Look whether the field mapping "
-                    "service runs, and into `modernize dead-letters list`.",
-                    code="origin_not_told",
-                )
-            time.sleep(LOOK_SECONDS)
+    origin = answered(
+        "Reading the source rows again …",
+        lambda: client.get(f"/assets/{uid}/origin", AssetOriginView, {"flow_id": flow}),
+        lambda found: found.status == "asked",
+        PATIENCE_SECONDS,
+        CommandFailed(
+            f"The origin of {uid} was not told in {PATIENCE_SECONDS} seconds. Look whether the field mapping "
+            "service runs, and into `modernize dead-letters list`.",
+            code="origin_not_told",
+        ),
+    )
     if origin.problem is not None:
         raise CommandFailed(origin.problem.detail, code=origin.problem.code)
     return origin

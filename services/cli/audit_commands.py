@@ -1,19 +1,18 @@
 """`modernize audit`: proof that nobody changed the log."""
 
-import time
 from typing import TYPE_CHECKING
 
 import typer
 
+from services.cli.answering import answered
 from services.cli.command import connected
-from services.cli.terminal import CommandFailed, err, out, print_json
+from services.cli.terminal import CommandFailed, out, print_json
 
 if TYPE_CHECKING:
     from services.cli.rest_client import RestClient
 
 audit_commands = typer.Typer(help="The audit log.", no_args_is_help=True)
 
-LOOK_SECONDS = 0.3
 # Checking a million entries takes seconds; silence for this long means that nobody checks.
 PATIENCE_SECONDS = 600
 
@@ -30,18 +29,17 @@ def verify(client: "RestClient", as_json: bool = False) -> None:
     from contracts.rest import AuditVerificationView
 
     asked = client.post("/audit/verifications", AuditVerificationView)
-    begun = time.monotonic()
-    with err.status("Checking the audit log …"):
-        while (
-            result := client.get(f"/audit/verifications/{asked.verification_id}", AuditVerificationView)
-        ).valid is None:
-            if time.monotonic() - begun > PATIENCE_SECONDS:
-                raise CommandFailed(
-                    f"The check {asked.verification_id} has not ended in {PATIENCE_SECONDS // 60} minutes. Look "
-                    "whether the audit service runs, and into `modernize dead-letters list`.",
-                    code="verification_not_done",
-                )
-            time.sleep(LOOK_SECONDS)
+    result = answered(
+        "Checking the audit log …",
+        lambda: client.get(f"/audit/verifications/{asked.verification_id}", AuditVerificationView),
+        lambda found: found.valid is None,
+        PATIENCE_SECONDS,
+        CommandFailed(
+            f"The check {asked.verification_id} has not ended in {PATIENCE_SECONDS // 60} minutes. Look "
+            "whether the audit service runs, and into `modernize dead-letters list`.",
+            code="verification_not_done",
+        ),
+    )
     if as_json:
         print_json(result.model_dump(mode="json"))
     if not result.valid:

@@ -6,9 +6,10 @@ from uuid import UUID
 
 import typer
 
+from services.cli.answering import answered
 from services.cli.command import connected
 from services.cli.flow_commands import FlowId
-from services.cli.terminal import CommandFailed, err, out, print_json, print_models, program, wrong_usage
+from services.cli.terminal import CommandFailed, out, print_json, print_models, program, wrong_usage
 
 if TYPE_CHECKING:
     from contracts.lifecycle import FlowAction
@@ -260,14 +261,14 @@ def _say_how_it_stands(flow: "FlowDetail") -> None:
 def _repaired(client: "RestClient", asked: "FlowRepairView") -> "FlowRepairView":
     from contracts.rest_flows import FlowRepairView
 
-    begun = time.monotonic()
-    with err.status("Looking at the flows …"):
-        while (found := client.get(f"/flow-repairs/{asked.repair_id}", FlowRepairView)).status != "done":
-            if time.monotonic() - begun > PATIENCE_SECONDS:
-                raise CommandFailed(
-                    f"The repair {asked.repair_id} has not ended in {PATIENCE_SECONDS} s. Look whether the "
-                    f"orchestrator runs, and into `{program()} dead-letters list`.",
-                    code="repair_not_done",
-                )
-            time.sleep(LOOK_SECONDS)
-    return found
+    return answered(
+        "Looking at the flows …",
+        lambda: client.get(f"/flow-repairs/{asked.repair_id}", FlowRepairView),
+        lambda found: found.status != "done",
+        PATIENCE_SECONDS,
+        CommandFailed(
+            f"The repair {asked.repair_id} has not ended in {PATIENCE_SECONDS} s. Look whether the "
+            f"orchestrator runs, and into `{program()} dead-letters list`.",
+            code="repair_not_done",
+        ),
+    )

@@ -1,19 +1,18 @@
 """`modernize quality`: how good an inventory is, what it is ready for, and the rows behind each figure."""
 
-import time
 from typing import TYPE_CHECKING, Annotated, Literal
 from uuid import UUID
 
 import typer
 
+from services.cli.answering import answered
 from services.cli.command import connected
-from services.cli.terminal import CommandFailed, err, out, print_json
+from services.cli.terminal import CommandFailed, out, print_json
 
 if TYPE_CHECKING:
     from contracts.rest_quality import QualityFailureView, QualityFigureView, QualityView
     from services.cli.rest_client import RestClient
 
-LOOK_SECONDS = 0.3
 # A million rows are measured in less than a minute; silence for this long means that nobody measures.
 PATIENCE_SECONDS = 300
 
@@ -71,16 +70,17 @@ def _say(told: "QualityView", figures: "list[QualityFigureView]", failures: "lis
 def _measured(client: "RestClient", flow: UUID | None) -> "QualityView":
     from contracts.rest_quality import QualityView
 
-    begun = time.monotonic()
-    with err.status("Measuring the inventory …"):
-        while (told := client.get("/quality", QualityView, {"flow_id": flow})).status == "asked":
-            if time.monotonic() - begun > PATIENCE_SECONDS:
-                raise CommandFailed(
-                    f"The inventory was not measured in {PATIENCE_SECONDS // 60} minutes. Look whether the field "
-                    "mapping service runs, and into `modernize dead-letters list`.",
-                    code="quality_not_measured",
-                )
-            time.sleep(LOOK_SECONDS)
+    told = answered(
+        "Measuring the inventory …",
+        lambda: client.get("/quality", QualityView, {"flow_id": flow}),
+        lambda found: found.status == "asked",
+        PATIENCE_SECONDS,
+        CommandFailed(
+            f"The inventory was not measured in {PATIENCE_SECONDS // 60} minutes. Look whether the field "
+            "mapping service runs, and into `modernize dead-letters list`.",
+            code="quality_not_measured",
+        ),
+    )
     if told.problem is not None:
         raise CommandFailed(told.problem.detail, code=told.problem.code)
     return told
