@@ -19,11 +19,15 @@ up *ARGS: (_sync "embedded")
     @modernize up "$@"
 
 # Run every check and test, or the pytest ARGS you give
-test *ARGS: (_sync "embedded" "dev")
+test *ARGS: (_sync "embedded" "dev" "scan" "agents")
     @python -m pytest -n auto --dist worksteal "$@"
 
-# Run the checks alone: ruff, format, mypy, import rules, house style, schema drift
-check: (_sync "embedded" "dev")
+# Ask real model providers, as far as their keys are in the environment, whether they keep their contract
+test-live *ARGS: (_sync "embedded" "dev" "agents")
+    @python -m pytest -rs tests/live/providers.py "$@"
+
+# Run the checks alone: ruff, format, mypy, import rules, house style, schema drift, bandit, semgrep, secrets, zizmor
+check: (_sync "embedded" "dev" "scan" "agents")
     @python -m pytest -n auto --dist worksteal tests/architecture
 
 # Format the code and fix what ruff can fix
@@ -32,16 +36,24 @@ fmt: (_sync "embedded" "dev")
     @ruff check --fix .
 
 # Run a benchmark with its peers; prints a table and writes .bench/NAME.json
-bench NAME: (_sync "embedded")
+bench NAME: (_sync "embedded" if NAME == "agents" { "agents" } else { "" })
     @python -m deploy.bench "$1"
 
 # Fit what the evidence for a column's meaning weighs, on FOLDERs of labelled exports, into evidence_weights.toml
 fit-mapping *FOLDERS: (_sync "embedded")
     @python -m deploy.bench.mapping_fit "$@"
 
+# Ask agents labelled questions and print how often their rules are right, and how often when they are sure
+evaluate-agents: (_sync "embedded")
+    @python -m deploy.agent_evaluation
+
 # Run faults drawn from a seed (kills, zombies, crashes, poison) and the check of the checks: `chaos --seconds 600`
 chaos *ARGS: (_sync "embedded" "dev")
     @python -m tests.chaos "$@"
+
+# Send drawn requests to a platform as one tenant beside another, over the whole REST interface: `fuzz --seconds 900`
+fuzz *ARGS: (_sync "embedded" "dev")
+    @python -m tests.security.fuzzing "$@"
 
 # Generate asyncapi.yaml, openapi.yaml and the JSON Schemas from the code
 schemas: (_sync "embedded" "dev")
@@ -56,16 +68,18 @@ new-service NAME: (_sync "embedded" "dev")
     @python -m services.cli.new_service "$1"
 
 # Check docker-compose.yml and the Dockerfile
-compose-check: (_sync "embedded" "dev")
+compose-check: (_sync "embedded" "dev" "scan")
     @python -m pytest tests/deploy/test_compose.py
 
-# Install PART beside the runtime: embedded, agents (CrewAI, about 850 MB) or dev
+# Install PART beside the runtime: embedded, agents (CrewAI, about 850 MB), kms, embeddings (80 MB) or dev
 install PART: (_sync PART)
 
 # Lock every dependency with its hashes; `lock --upgrade` takes newer versions
 lock *ARGS: _tools
     @uv pip compile pyproject.toml --all-extras --group dev --group tools --universal --generate-hashes \
         --no-annotate --no-header --quiet --output-file requirements.lock "$@"
+    @uv pip compile --group scan --universal --python-version 3.11 --generate-hashes \
+        --no-annotate --no-header --quiet --output-file deploy/scan.lock "$@"
 
 # Makes .venv with just and uv, for those who call `just` itself
 _tools:

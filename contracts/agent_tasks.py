@@ -1,28 +1,96 @@
-"""Agent tasks: a piece of judgement that a flow asks for by name, answered by an agent or by rules."""
+"""Agent tasks: a piece of judgement that a flow or a person asks for, answered by an agent or by rules."""
 
-from typing import Any
+from typing import Any, Self
+from uuid import UUID
 
 from pydantic import Field
 
-from contracts.envelope import Event, Problem
+from contracts.agents import AgentResult
+from contracts.envelope import Envelope, Event, Problem
 
 
 class AgentTaskRequested(Event, type="agent_task.requested"):
     """Do the named task with these inputs."""
 
-    task: str = Field(description="An open set: gap_analysis, change_plan, …")
+    task: str = Field(description="The capability that it takes, an open set: six_r, gap_analysis, change_plan, …")
     inputs: dict[str, Any] = Field(default={})
+    task_id: UUID | None = Field(default=None, description="The task's id; absent: the event's")
+    attempt: int = Field(default=1, ge=1, description="Grows when a task that ended is tried again")
+    agent: str | None = Field(default=None, description="Who is to do it; absent: who has the capability")
+    timeout_seconds: float = Field(default=45, ge=0)
+    token_budget: int | None = Field(default=None, ge=0, description="Tokens that its models may use; 0: rules alone")
+    requested_by: str | None = Field(default=None, description="Who asked, where it was no flow")
+    schedule_id: UUID | None = Field(default=None, description="The schedule that asked")
+
+    @property
+    def id_of_task(self) -> UUID:
+        """The task's id."""
+        return self.task_id or self.id
 
 
-class AgentTaskCompleted(Event, type="agent_task.completed"):
+class _OfTask:
+    """What is told of a task names it."""
+
+    @classmethod
+    def reply_to(cls, event: Event | Envelope, **data: Any) -> Self:
+        """As `Event.reply_to`; of a request for a task it also takes which one it is."""
+        if isinstance(event, AgentTaskRequested):
+            data = {"task": event.task, "task_id": event.id_of_task, "attempt": event.attempt, **data}
+        reply: Self = super().reply_to(event, **data)  # type: ignore[misc]
+        return reply
+
+
+class AgentTaskStarted(_OfTask, Event, type="agent_task.started"):
+    """An agent has begun."""
+
+    task: str
+    task_id: UUID
+    attempt: int = 1
+    agent: str
+
+
+class AgentTaskProgressed(_OfTask, Event, type="agent_task.progressed"):
+    """How far an agent is."""
+
+    task: str
+    task_id: UUID
+    attempt: int = 1
+    agent: str
+    done: int
+    total: int
+    message: str
+
+
+class AgentTaskCompleted(_OfTask, Event, type="agent_task.completed"):
     """The task is done."""
 
     task: str
-    outputs: dict[str, Any] = Field(default={})
+    outputs: dict[str, Any] = Field(default={}, description="The answer of a sender that tells no `result`")
+    task_id: UUID | None = None
+    attempt: int = 1
+    result: AgentResult | None = Field(default=None, description="The answer, and how it came about")
+
+    @property
+    def answer(self) -> dict[str, Any]:
+        """What the task put out."""
+        return self.outputs if self.result is None else self.result.output
 
 
-class AgentTaskFailed(Event, type="agent_task.failed"):
+class AgentTaskFailed(_OfTask, Event, type="agent_task.failed"):
     """The task could not be done, and why."""
 
     task: str
     problem: Problem
+    task_id: UUID | None = None
+    attempt: int = 1
+    agent: str | None = None
+
+
+class AgentTaskCancelled(Event, type="agent_task.cancelled"):
+    """Somebody took the task back; an answer that comes regardless does not count."""
+
+    task: str
+    task_id: UUID
+    attempt: int = 1
+    cancelled_by: str
+    reason: str | None = None

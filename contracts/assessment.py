@@ -5,7 +5,8 @@ from uuid import UUID
 
 from pydantic import Field
 
-from contracts.discovery import ReportInputs, Value
+from contracts.agents import AgentResult
+from contracts.discovery import PhaseReadiness, ReportInputs, Value
 from contracts.envelope import BlobRef, Event, Problem
 from contracts.lifecycle import StartOptions
 
@@ -28,6 +29,9 @@ class AssessmentRequested(Event, type="assessment.requested"):
     report: ReportInputs
     parent_flow_id: UUID | None = None
     then: list[Literal["planning"]] = Field(default=[])
+    readiness: list[PhaseReadiness] = Field(
+        default=[], description="Of what the inventory is ready for; empty where nobody is to be asked about it"
+    )
     options: StartOptions = StartOptions()
 
 
@@ -60,6 +64,10 @@ class SixRCompleted(Event, type="six_r.completed"):
     assessments: BlobRef
     application_count: int
     distribution: dict[str, int] = Field(description="Applications by treatment: rehost, retire, …")
+    agent: AgentResult | None = Field(
+        default=None,
+        description="Of the agent that was shown what the rules were unsure about; null: no model is there",
+    )
 
 
 class SixRFailed(Event, type="six_r.failed"):

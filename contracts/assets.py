@@ -42,8 +42,9 @@ class AssetOriginCompleted(Event, type="asset_origin.completed"):
     """Where each value of an asset comes from, computed anew from the rows that were kept."""
 
     asset_uid: UUID
-    fields: list[FieldOrigin]
+    fields: list[FieldOrigin] = Field(description="Empty where they are `sealed`")
     rules_changed: bool = Field(description="Whether the inventory was made by other rules than these")
+    sealed: str | None = Field(default=None, description="The fields as JSON, sealed for this asset; base64")
 
 
 class AssetOriginFailed(Event, type="asset_origin.failed"):

@@ -1,6 +1,7 @@
 """The canonical asset fields: what every importer maps to and every analysis reads. 1 GB is 1,024 MB."""
 
 import tomllib
+from collections.abc import Mapping
 from importlib.resources import files
 from typing import Literal
 
@@ -56,3 +57,37 @@ COLUMN_TYPES: dict[FieldType, str] = {
     "datetime": "Datetime",
     "duration": "Float64",
 }
+
+# What columns of a table of connections can mean: id and label.
+CONNECTION_FIELDS: Mapping[str, str] = {
+    "source": "Source",
+    "target": "Destination",
+    "source_ip": "Source IP address",
+    "target_ip": "Destination IP address",
+    "source_application": "Source application",
+    "target_application": "Destination application",
+    "port": "Destination port",
+    "protocol": "Protocol",
+    "process": "Process",
+    "observations": "Observations",
+}
+
+# The units in which bare numbers of a field's columns may be, by the unit of the field.
+SOURCE_UNITS: Mapping[str, tuple[str, ...]] = {
+    "GB": ("bytes", "KB", "MB", "MiB", "GB", "GiB", "TB", "TiB"),
+    "MHz": ("Hz", "MHz", "GHz"),
+    "hours": ("seconds", "minutes", "hours", "days"),
+    "%": ("%", "ratio"),
+}
+
+
+def unit_called(text: str) -> str | None:
+    """The unit that is written so, whatever the case; None for one that no field takes."""
+    known = {unit.lower(): unit for units in SOURCE_UNITS.values() for unit in units}
+    return known.get(text.strip().lower())
+
+
+def units_of(field: str | None) -> tuple[str, ...]:
+    """The units in which a column that means this field may be; none for fields without."""
+    unit = CATALOG[field].unit if field in CATALOG else None
+    return SOURCE_UNITS.get(unit or "", ())

@@ -136,7 +136,9 @@ ASSESSMENTS = {
     "reason": "String",
     "risk": "Float64",  # 0 to 1
     "complexity": "Float64",  # 0 to 1
-    "engine": "String",  # rules, or the model that sharpened it
+    "engine": "String",  # rules: what decided, until a person decides otherwise
+    "suggestion": "String",  # null, or the treatment that an agent's model would rather give it
+    "suggestion_reason": "String",  # why, by which model, and how sure it is
 }
 
 # One row an application of a wave.

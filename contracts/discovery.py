@@ -114,6 +114,35 @@ class QualityReport(Value):
     fields: list[FieldQuality]
 
 
+class ReadinessExample(Value):
+    """An asset that lacks a field, or a row that could not be used."""
+
+    name: str | None = Field(description="Of the asset; of a row what is wrong with it")
+    source_rows: str
+
+
+class ReadinessFailure(Value):
+    """A figure that is too low for a phase."""
+
+    figure: str
+    value: float = Field(ge=0, le=1)
+    needed: float = Field(ge=0, le=1)
+    advice: str = Field(description="What it is for, and what to do")
+    of: str = Field(default="", description="The field that assets lack, or usable_rows or readable_cells")
+    lacking: int = Field(default=0, description="Assets, rows or cells that the figure misses")
+    total: int = Field(default=0, description="Assets, rows or cells that it counts")
+    examples: list[ReadinessExample] = Field(default=[], description="At most five of those assets or rows")
+
+
+class PhaseReadiness(Value):
+    """Whether an inventory is good enough for a phase."""
+
+    phase: str = Field(description="An open set: assessment, planning")
+    flow_id: UUID | None = Field(default=None, description="The discovery that found the inventory")
+    ready: bool
+    failures: list[ReadinessFailure]
+
+
 class InventoryChanges(Value):
     """What an import changed of an engagement's assets; all zero when the same files were imported again."""
 
@@ -202,6 +231,9 @@ class FieldMappingCompleted(Event, type="field_mapping.completed"):
 
     mappings: list[TableMapping]
     review_count: int
+    ask_agent: bool = Field(
+        default=False, description="Whether the tenant has a model that an agent can ask about the doubtful columns"
+    )
 
 
 class FieldMappingFailed(Event, type="field_mapping.failed"):
@@ -235,6 +267,9 @@ class InventoryCompleted(Event, type="inventory.completed"):
     change_list: BlobRef | None = None
     duplicates: BlobRef | None = Field(default=None, description="Pairs of assets that might be one machine")
     duplicate_count: int = 0
+    readiness: list[PhaseReadiness] = Field(
+        default=[], description="Of each phase that needs data; empty where the engagement does not want to be asked"
+    )
 
 
 class InventoryFailed(Event, type="inventory.failed"):

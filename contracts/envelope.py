@@ -237,7 +237,7 @@ def _reachable_definitions(node: Any, definitions: dict[str, Any]) -> dict[str, 
 
 
 class BlobRef(BaseModel):
-    """A claim check: where big data lies, and the digest it must have."""
+    """A claim check: where big data lies, and the digest that its content has."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -245,6 +245,7 @@ class BlobRef(BaseModel):
     sha256: str
     size_bytes: int
     media_type: str
+    sealed: bool = Field(default=False, description="Whether it lies encrypted, for its tenant and key alone")
 
 
 class Problem(BaseModel):

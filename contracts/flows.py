@@ -11,7 +11,7 @@ from contracts.envelope import Event, Problem
 
 FlowTypeName = Literal["collection", "discovery", "assessment", "planning", "modernization"]
 Decision = Literal["approve", "reject"]
-ApprovalKind = Literal["field_mapping", "wave_plan", "collected_answers", "change_plan"]
+ApprovalKind = Literal["field_mapping", "readiness", "wave_plan", "collected_answers", "change_plan"]
 
 
 class PhaseView(Value):
@@ -76,9 +76,9 @@ class ApprovalRequested(Event, type="approval.requested"):
     """A person has to decide before the flow goes on."""
 
     task_id: UUID
-    kind: str = Field(description="An open set: field_mapping, wave_plan, …")
+    kind: str = Field(description="An open set: field_mapping, readiness, wave_plan, …")
     title: str
-    details: dict[str, Any] = Field(description="What to decide on: {mappings: […]} or {waves: […], unplanned: {…}}")
+    details: dict[str, Any] = Field(description="What to decide on, by kind: {mappings: […]}, {phases: […]}, …")
     expires_at: datetime | None = None
     assignee: str | None = Field(default=None, description="Who is asked first; anybody of the tenant may decide")
     remind_at: datetime | None = None
@@ -90,6 +90,20 @@ class ApprovalDecided(Event, type="approval.decided"):
     task_id: UUID
     kind: str
     decision: Decision
-    edits: dict[str, Any] = Field(default={}, description="For field_mapping: {table_id: {column: field id or null}}")
+    edits: dict[str, Any] = Field(
+        default={}, description="For field_mapping: {table_id: {column: field id, null, or {field, unit}}}"
+    )
     decided_by: str
     comment: str | None = None
+    decided_by_subject: str | None = Field(default=None, description="Subject, such as user:… or key:…")
+    edited_by: str | None = Field(default=None, description="Who made the edits, where another one approved them")
+
+
+class ApprovalEdited(Event, type="approval.edited"):
+    """What a task is about was edited, and is to be approved by somebody else."""
+
+    task_id: UUID
+    kind: str
+    edits: dict[str, Any]
+    edited_by: str = Field(description="Subject")
+    edited_by_name: str

@@ -28,11 +28,12 @@ class OwnField(Value):
 
 
 class Teaching(Value):
-    """What somebody says about one column: that it is a field, that it is none, or that it is not this field."""
+    """What somebody says about one column: that it is a field, or none, or not this field, or in which unit it is."""
 
     column: str = Field(min_length=1, max_length=500, description="Its name; case and punctuation do not count")
-    verdict: str = Field(default="is", description="An open set: is, is_not")
+    verdict: str = Field(default="is", description="An open set: is, is_not, in_unit")
     field: str | None = Field(description="Id of a field; null, with `is`, where the column maps to nothing")
+    unit: str | None = Field(default=None, description="With `in_unit`: the unit of the column's bare numbers")
 
 
 class Origin(Value):
@@ -61,6 +62,8 @@ class ColumnChange(Value):
     status_before: str
     field_after: str | None
     status_after: str
+    unit_before: str | None = None
+    unit_after: str | None = None
 
 
 class TableEffect(Value):
@@ -120,6 +123,7 @@ class LearningRequested(Event, type="learning.requested"):
     lessons: list[Teaching] = Field(default=[])
     forget: list[UUID] = Field(default=[])
     document: LearningDocument | None = None
+    apply: bool = Field(default=False, description="Let it count at once, without a decision on its effect")
 
 
 class LearningProposed(Event, type="learning.proposed"):

@@ -20,7 +20,7 @@ LEGAL_ACTIONS: Mapping[str, tuple[FlowAction, ...]] = {
     "scheduled": ("start", "cancel"),
     "queued": ("cancel",),
     "running": ("pause", "cancel", "skip"),
-    "waiting": ("pause", "cancel", "skip"),
+    "waiting": ("pause", "cancel", "retry", "skip"),
     "paused": ("resume", "cancel", "retry", "skip", "migrate"),
     "completed": ("delete",),
     "failed": ("retry", "skip", "migrate", "delete"),

@@ -42,6 +42,9 @@ class AuditVerificationRequested(Event, type="audit_verification.requested"):
     """Check the audit log of this tenant from its first entry."""
 
     verification_id: UUID
+    subject: str | None = None
+    requested_by: str | None = None
+    checkpoints: list[str] = Field(default=[], description="Signed notes that were kept elsewhere")
 
 
 class AuditVerificationCompleted(Event, type="audit_verification.completed"):
@@ -53,3 +56,5 @@ class AuditVerificationCompleted(Event, type="audit_verification.completed"):
     head: str = Field(description="Hash of the newest entry, hex")
     broken_at: int | None = Field(default=None, description="Sequence number of the first entry that does not fit")
     detail: str
+    checkpoints: int | None = Field(default=None, description="Signed checkpoints that agree with the log")
+    signed: int | None = Field(default=None, description="Entries that the newest of them covers")

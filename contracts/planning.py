@@ -5,7 +5,8 @@ from uuid import UUID
 
 from pydantic import Field
 
-from contracts.discovery import ReportInputs, Value
+from contracts.agents import AgentResult
+from contracts.discovery import PhaseReadiness, ReportInputs, Value
 from contracts.envelope import BlobRef, Event, Problem
 from contracts.lifecycle import StartOptions
 
@@ -39,6 +40,7 @@ class Wave(Value):
     risk: float = Field(ge=0, le=1)
     move_groups: int
     reason: str
+    suggestions: list[str] = Field(default=[], description="What an agent's model would change of it, and why")
 
 
 class PlanningRequested(Event, type="planning.requested"):
@@ -47,6 +49,9 @@ class PlanningRequested(Event, type="planning.requested"):
     inputs: PlanInputs
     report: ReportInputs
     limits: WaveLimits = WaveLimits()
+    readiness: list[PhaseReadiness] = Field(
+        default=[], description="Of what the inventory is ready for; empty where nobody is to be asked about it"
+    )
     parent_flow_id: UUID | None = None
     options: StartOptions = StartOptions()
 
@@ -81,6 +86,10 @@ class WavePlanningCompleted(Event, type="wave_planning.completed"):
     plan: BlobRef
     waves: list[Wave]
     unplanned: dict[str, int] = Field(description="Applications that no wave moves, by treatment (retire, retain)")
+    agent: AgentResult | None = Field(
+        default=None,
+        description="Of the agent that was shown what the rules were unsure about; null: no model is there",
+    )
 
 
 class WavePlanningFailed(Event, type="wave_planning.failed"):

@@ -2,25 +2,8 @@
 
 from pydantic import Field
 
-from contracts.discovery import QualityReport, Value
+from contracts.discovery import PhaseReadiness, QualityReport
 from contracts.envelope import BlobRef, Event, Problem
-
-
-class ReadinessFailure(Value):
-    """A figure that is too low for a phase."""
-
-    figure: str
-    value: float = Field(ge=0, le=1)
-    needed: float = Field(ge=0, le=1)
-    advice: str = Field(description="What it is for, and what to do")
-
-
-class PhaseReadiness(Value):
-    """Whether an inventory is good enough for a phase."""
-
-    phase: str = Field(description="An open set: assessment, planning")
-    ready: bool
-    failures: list[ReadinessFailure]
 
 
 class QualityRequested(Event, type="quality.requested"):
@@ -28,6 +11,7 @@ class QualityRequested(Event, type="quality.requested"):
 
     assets: BlobRef
     quality: QualityReport
+    applications: BlobRef | None = Field(default=None, description="The application list, which tells of assets, too")
 
 
 class QualityCompleted(Event, type="quality.completed"):

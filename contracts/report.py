@@ -82,6 +82,7 @@ class WaveSummary(Value):
     storage_gb: float
     risk: float = Field(ge=0, le=1)
     reason: str
+    suggestions: list[str] = Field(default=[], description="What an agent's model would change of it, and why")
     strategies: dict[SixR, int] = Field(description="Applications by treatment")
     environments: dict[str, int] = Field(description="Applications by environment")
     examples: list[str] = Field(description="Its largest applications")
@@ -120,6 +121,8 @@ class ApplicationRow(Value):
     risk: float | None
     reason: str | None
     engine: str | None
+    suggestion: SixR | None = Field(default=None, description="The treatment that an agent's model would rather give")
+    suggestion_reason: str | None = None
     environment: str | None
     criticality: str | None
     owner: str | None

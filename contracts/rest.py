@@ -61,6 +61,13 @@ class EngagementView(View):
     engagement_name: str
 
 
+class ImportFromUrl(View):
+    """A file that lies on a web server."""
+
+    url: str = Field(max_length=2048, description="https://…", examples=["https://files.example.com/inventory.csv"])
+    file_name: str | None = Field(default=None, min_length=1, max_length=255, description="Else the URL's last part")
+
+
 class ImportView(View):
     """An uploaded file."""
 
@@ -128,9 +135,7 @@ class FlowDetail(FlowView):
 class FlowPoll(FlowDetail):
     """A flow and when to ask again."""
 
-    next_poll_seconds: int = Field(
-        description="5 while it runs or queues, 15 while it waits for a person or its time, 30 once it ended"
-    )
+    next_poll_seconds: int = Field(description="5 while it runs or queues, 15 while it waits, 30 once it ended")
 
 
 class ApprovalView(View):
@@ -149,19 +154,25 @@ class ApprovalView(View):
     reminded_at: datetime | None = Field(default=None, description="When somebody was told again")
     withdrawn_reason: str | None = Field(default=None, description="Why nobody needs to decide it any more")
     decided_by: str | None = None
+    decided_by_subject: str | None = Field(default=None, description="A person's `user:…`, or a system's `key:…`")
     decided_at: datetime | None = None
     comment: str | None = None
+    edits: dict[str, Any] | None = Field(default=None, description="Edits that wait for somebody else's approval")
+    edited_by: str | None = None
 
 
 class ApprovalDecisionBody(View):
     """The decision: approve as proposed, edit what is approved, or reject."""
 
-    decision: Literal["approve", "edit", "reject"] = Field(description="`edit` approves with `edits`, which it needs")
+    decision: Literal["approve", "edit", "reject"] = Field(
+        description="`edit` approves with `edits`, which it needs; where duties are "
+        "separated it leaves the approval to somebody else",
+    )
     edits: dict[str, Any] = Field(
         default={},
-        description="What the task's `form` allows; for field_mapping {table_id: {column: canonical field id, or null "
-        "for 'maps to nothing'}}",
-        examples=[{"0197a6a0-0000-7000-8000-000000000001": {"Tier": "dr_tier", "Size": None}}],
+        description="What the task's `form` allows; for field_mapping {table_id: {column: canonical field id, null "
+        "for 'maps to nothing', or {field, unit}}}",
+        examples=[{"0197a6a0-0000-7000-8000-000000000001": {"Tier": "dr_tier", "Size": None, "RAM": {"unit": "MB"}}}],
     )
     comment: str | None = Field(default=None, max_length=2000)
 
@@ -226,6 +237,8 @@ class TreatmentView(View):
     risk: float
     complexity: float
     engine: str
+    suggestion: SixR | None = Field(default=None, description="The treatment that an agent's model would rather give")
+    suggestion_reason: str | None = Field(default=None, description="Why, by which model, and how sure it is")
 
 
 class WaveView(View):
@@ -238,6 +251,7 @@ class WaveView(View):
     risk: float
     move_groups: int
     reason: str
+    suggestions: list[str] = Field(default=[], description="What an agent's model would change of it, and why")
 
 
 class MappingsView(View):
@@ -302,3 +316,5 @@ class AuditVerificationView(View):
     head: str | None = None
     broken_at: int | None = None
     detail: str | None = None
+    checkpoints: int | None = Field(default=None, description="Signed checkpoints that agree with the log")
+    signed: int | None = Field(default=None, description="Entries that the newest of them covers")

@@ -1,7 +1,7 @@
 """What the REST interface takes and gives about learning: fields, saved mappings, lessons and their effect."""
 
 from datetime import datetime
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 from uuid import UUID
 
 from pydantic import Field, model_validator
@@ -75,10 +75,27 @@ class LearningBody(View):
         return self
 
 
+class FeedbackBody(View):
+    """Corrections in words, which count at once."""
+
+    corrections: list[Annotated[str, Field(min_length=1, max_length=1000)]] = Field(
+        min_length=1, max_length=100, examples=[["RAM_GB should map to Memory (GB)"]],
+        description="In English or German; all of them are taken, or none",
+    )  # fmt: skip
+    source_id: UUID | None = Field(default=None, description="Whose files they are about; null: all")
+
+
 class LearningDecisionBody(View):
     """What becomes of a learning: `apply` or `discard` one that is proposed, `undo` one that is applied."""
 
     decision: LearningDecision
+
+
+class KeptField(View):
+    """A field that came with a document and stays although that was undone."""
+
+    field_id: str
+    reason: str = Field(description="What uses it")
 
 
 class LearningView(View):
@@ -91,6 +108,9 @@ class LearningView(View):
     forgets: list[UUID]
     effect: Effect | None = Field(description="What it changes in saved tables, as it was when it was proposed")
     problem: Problem | None = Field(default=None, description="Why it was refused")
+    kept_fields: list[KeptField] | None = Field(
+        default=None, description="Own fields that came with its document and stayed when it was undone; then only"
+    )
 
 
 class LessonView(Lesson):

@@ -13,11 +13,19 @@ ROOT = Path(__file__).resolve().parent.parent
 LOCK = ROOT / "requirements.lock"
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
+SCAN = VENV / "scan"
+SCAN_LOCK = ROOT / "deploy" / "scan.lock"
 TOOLS_STAMP = VENV / "tools.stamp"
 PARTS_STAMP = VENV / "parts.stamp"
 
 # What can be installed beyond the runtime; `uv pip install` options that name it in pyproject.toml.
-PARTS = {"embedded": ["--extra", "embedded"], "agents": ["--extra", "agents"], "dev": ["--group", "dev"]}
+PARTS = {
+    "embedded": ["--extra", "embedded"],
+    "agents": ["--extra", "agents"],
+    "kms": ["--extra", "kms"],
+    "embeddings": ["--extra", "embeddings"],
+    "dev": ["--group", "dev"],
+}
 
 
 @contextmanager
@@ -70,8 +78,33 @@ def install_tools(wanted: str) -> None:
     TOOLS_STAMP.write_text(wanted, encoding="utf-8")
 
 
+def install_scan() -> None:
+    """Make the environment of semgrep, whose pins do not go with those of the rest, as its own lock says."""
+    wanted, stamp = hashlib.sha256(SCAN_LOCK.read_bytes()).hexdigest(), SCAN / "scan.stamp"
+    if read(stamp) == wanted:
+        return
+    print("Installing semgrep into .venv/scan ...", file=sys.stderr)
+    uv = VENV / "bin" / "uv"
+    run(uv, "venv", "--quiet", "--clear", "--python", PYTHON, SCAN)
+    run(
+        uv,
+        "pip",
+        "sync",
+        "--system-certs",
+        "--quiet",
+        "--require-hashes",
+        "--python",
+        SCAN / "bin" / "python",
+        SCAN_LOCK,
+    )
+    stamp.write_text(wanted, encoding="utf-8")
+
+
 def sync(parts: list[str]) -> None:
     """Install the runtime and these parts. A part stays once it is there, or demo and test would undo each other."""
+    if "scan" in parts:
+        install_scan()
+        parts = [part for part in parts if part != "scan"]
     if unknown := set(parts) - set(PARTS):
         sys.exit(f"There is no part {', '.join(sorted(unknown))}; the parts are {', '.join(PARTS)}.")
     digest = hashlib.sha256(LOCK.read_bytes() + (ROOT / "pyproject.toml").read_bytes()).hexdigest()

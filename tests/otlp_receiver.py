@@ -19,7 +19,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span as ProtoSpan
 
 @dataclass(frozen=True)
 class ReceivedSpan:
-    """One span; ids in hex, `parent_id` empty for a root, `kind` such as `SERVER`, times in nanoseconds."""
+    """One span; ids in hex, `parent_id` empty for a root, `kind` such as `SERVER`, times in nanoseconds, `text` all."""
 
     service: str
     name: str
@@ -31,6 +31,7 @@ class ReceivedSpan:
     failed: bool
     started: int
     ended: int
+    text: str = field(repr=False, compare=False, default="")
 
 
 @dataclass
@@ -154,6 +155,7 @@ def _received(service: str, span: ProtoSpan) -> ReceivedSpan:
         failed=span.status.code == span.status.STATUS_CODE_ERROR,
         started=span.start_time_unix_nano,
         ended=span.end_time_unix_nano,
+        text=str(span),
     )
 
 

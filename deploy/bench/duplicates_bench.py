@@ -22,8 +22,9 @@ from contracts.discovery import ColumnMapping, TableMapping, TableProfile
 from contracts.envelope import BlobRef
 from deploy.bench.duplicates_estate import Export, exports
 from deploy.bench.results import Result
+from services.field_mapping.cleaned_rows import Rows
 from services.field_mapping.identity import SOURCE, identity_keys, split_names, with_identity_columns
-from services.field_mapping.merging import ORDER, merge_assets
+from services.field_mapping.merging import merge_assets
 from services.field_mapping.normalise import SourceTable, normalise_table
 
 PEERS: list[str] = ["splink>=5"]
@@ -89,7 +90,7 @@ def normalised(tables: list[Export]) -> tuple[pl.DataFrame, list[int]]:
     for table in tables:
         rows = normalise_table(_source(table)).frame.drop("_row")
         number = pl.int_range(position, position + pl.len(), dtype=pl.Int64)
-        frames.append(rows.with_columns(number.alias(ORDER), pl.format(f"{table.name}:{{}}", number).alias(SOURCE)))
+        frames.append(rows.with_columns(pl.format(f"{table.name}:{{}}", number).alias(SOURCE)))
         truth += table.machines
         position += rows.height
     return pl.concat(frames, how="diagonal"), truth
@@ -127,7 +128,7 @@ def _pairs(count: int) -> int:
 
 def _ours(table: pl.DataFrame, truth: list[int]) -> Score:
     start = time.process_time()
-    assets = merge_assets(table, _NAMESPACE).assets
+    assets = pl.concat(merge_assets(Rows.of(table), _NAMESPACE).pieces(table.height))
     spent = time.process_time() - start
     return score(([int(row.split(":")[1]) for row in rows.split("; ")] for rows in assets["source_rows"]), truth, spent)
 

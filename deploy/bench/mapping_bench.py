@@ -5,6 +5,11 @@ sight, so this is no forecast. `unseen`: for each vendor, without its columns in
 phrases that only its own files support; harsher than a new vendor, as many of these phrases anybody would write. The
 truth for a new vendor's file lies between the two. Peers answer as they are, with the threshold that suits them best.
 
+`unseen_by_meaning`: `unseen` with the word vectors of the extra `embeddings`, where it is installed. On 2,195 columns
+of 65 vendors they made 93.2 % right instead of 92.3 %, on the 862 of 27 vendors' own files alone 92.9 % instead of
+89.9 %, with the precision of what is accepted as it was, for 0.6 ms a column. Sentence vectors of all-MiniLM-L6-v2 in
+the same place gave 92.8 % and 92.5 %, and need torch, as their package has no other form of the model.
+
 `MODERNIZE_BENCH_MAPPING` names folders with labelled exports, separated by `:`; without it they are our own, which we
 wrote ourselves after the public formats of other vendors.
 """
@@ -24,7 +29,8 @@ from deploy.bench.mapping_score import Answer, answers, confusions, figures
 from deploy.bench.mapping_sets import OWN_SETS, LabelledTable, load, phrases_without
 from deploy.bench.results import Result
 from services.field_mapping.column_names import read_name
-from services.field_mapping.matching import propose
+from services.field_mapping.matching import ACCEPT_BY_MEANING_AT, propose
+from services.field_mapping.nearness import Nearness, installed_nearness
 
 PEERS: list[str] = []  # They have an environment of their own: COMA needs older libraries than the platform.
 
@@ -67,8 +73,12 @@ def measure(tables: Sequence[LabelledTable], others: Mapping[str, Answered]) -> 
     columns = sum(len(table.profile.columns) for table in tables)
     seen = [answer for table in tables for answer in answers(table, propose(table.profile).columns)]
     unseen = unseen_answers(tables)
+    nearness = installed_nearness()
     found = {f"seen_{name}": value for name, value in figures(seen).items()}
     found |= {f"unseen_{name}": value for name, value in figures(unseen).items()}
+    if nearness is not None:
+        by_meaning = figures(unseen_answers(tables, nearness), ACCEPT_BY_MEANING_AT)
+        found |= {f"unseen_by_meaning_{name}": value for name, value in by_meaning.items()}
     ours = least_seconds(lambda: [_propose_afresh(table) for table in tables])
     found |= {
         "columns": len(seen),
@@ -83,16 +93,17 @@ def measure(tables: Sequence[LabelledTable], others: Mapping[str, Answered]) -> 
     return MappingResult(found, ratios, tuple(confusions(unseen)), (_NO_MAGNETO,))
 
 
-def unseen_answers(tables: Sequence[LabelledTable]) -> list[Answer]:
+def unseen_answers(tables: Sequence[LabelledTable], nearness: Nearness | None = None) -> list[Answer]:
     """Every labelled column, mapped by a product that knows nothing of its vendor."""
-    order, examples, values = fit_all(tables)
+    order, examples, values = fit_all(tables, nearness)
     given = []
     for vendor in sorted({table.vendor for table in tables}):
         weights = as_weights(order, fit_without(vendor, examples, values))
         book = phrases_without(vendor, tables)
         for table in tables:
             if table.vendor == vendor:
-                given += answers(table, propose(table.profile, phrases=book, weights=weights).columns)
+                mapping = propose(table.profile, phrases=book, weights=weights, nearness=nearness)
+                given += answers(table, mapping.columns)
     return given
 
 

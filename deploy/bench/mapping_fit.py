@@ -16,7 +16,8 @@ from pathlib import Path
 from deploy.bench.mapping_sets import LabelledTable, load, phrases_without
 from services.field_mapping.evidence import ColumnEvidence, with_rivals
 from services.field_mapping.matching import table_evidence
-from services.field_mapping.weighing import Weights, fitted_weights, weigh
+from services.field_mapping.nearness import Nearness, installed_nearness
+from services.field_mapping.weighing import Weights, fitted_weights, weigh, weights_file
 
 Row = dict[int, float]
 _PRIOR = 0.1
@@ -51,14 +52,14 @@ def as_weights(order: Sequence[str], values: Sequence[float]) -> Weights:
     return Weights(**parts)
 
 
-def choices(tables: Sequence[LabelledTable], weights: Weights) -> Iterator[Choice]:
+def choices(tables: Sequence[LabelledTable], weights: Weights, nearness: Nearness | None = None) -> Iterator[Choice]:
     """Every labelled column as a choice; what rivals it is told by `weights`."""
     index = {name: position for position, name in enumerate(kinds(weights))}
     for vendor in sorted({table.vendor for table in tables}):
         book = phrases_without(vendor, tables)
         for table in tables:
             if table.vendor == vendor:
-                _, _, evidence = table_evidence(table.profile, book)
+                _, _, evidence = table_evidence(table.profile, book, nearness)
                 alone = [weigh(item, weights).fields for item in evidence]
                 for item in with_rivals(evidence, alone):
                     if item.column.name in table.answers:
@@ -129,15 +130,17 @@ def fit_without(vendor: str, examples: Sequence[Choice], start: Sequence[float])
     return fit([example for example in examples if example.vendor != vendor], start, _STEPS_FOR_A_FOLD)
 
 
-def fit_all(tables: Sequence[LabelledTable]) -> tuple[list[str], list[Choice], list[float]]:
+def fit_all(
+    tables: Sequence[LabelledTable], nearness: Nearness | None = None
+) -> tuple[list[str], list[Choice], list[float]]:
     """Kinds of evidence, every column as a choice, and the parameters fitted on all of them."""
-    order = kinds(fitted_weights())
+    weights = fitted_weights(nearness is not None)
+    order = kinds(weights)
     values = [0.0] * len(order)
     examples: list[Choice] = []
     # Twice, as the weights of the first round tell which columns rival each other.
-    weights = fitted_weights()
     for _ in range(2):
-        examples = list(choices(tables, weights))
+        examples = list(choices(tables, weights, nearness))
         values = fit(examples, values, _STEPS)
         weights = as_weights(order, values)
     return order, examples, values
@@ -152,15 +155,19 @@ def written(weights: Weights) -> str:
 
 
 def main(folders: Sequence[str]) -> int:
-    """Fit on every folder's labelled files and write the weights into the package."""
+    """Fit on every folder's labelled files and write the weights into the package.
+
+    Those of nearness in meaning are fitted, too, where the extra `embeddings` is installed.
+    """
     if not folders:
         print("Name at least one folder with labelled exports, such as deploy/bench/mapping.")
         return 2
     tables = [table for folder in folders for table in load(Path(folder))]
-    order, examples, values = fit_all(tables)
-    path = Path(str(files("services.field_mapping").joinpath("evidence_weights.toml")))
-    path.write_text(written(as_weights(order, values)), encoding="utf-8")
-    print(f"Fitted on {len(examples):,} columns of {len(tables)} files; wrote {path.name}.")
+    for nearness in dict.fromkeys((None, installed_nearness())):
+        order, examples, values = fit_all(tables, nearness)
+        path = Path(str(files("services.field_mapping").joinpath(weights_file(nearness is not None))))
+        path.write_text(written(as_weights(order, values)), encoding="utf-8")
+        print(f"Fitted on {len(examples):,} columns of {len(tables)} files; wrote {path.name}.")
     return 0
 
 

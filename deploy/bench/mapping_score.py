@@ -48,9 +48,9 @@ def percent_right(given: Sequence[Answer]) -> float:
     return share(sum(answer.hit for answer in given), len(given))
 
 
-def figures(given: Sequence[Answer]) -> dict[str, float]:
+def figures(given: Sequence[Answer], accept_at: float = ACCEPT_AT) -> dict[str, float]:
     """All figures by name. Of the mapped columns only those count that a field must be found for."""
-    accepted = [answer for answer in given if answer.confidence >= ACCEPT_AT]
+    accepted = [answer for answer in given if answer.confidence >= accept_at]
     mapped = [answer for answer in accepted if answer.field is not None]
     must = [answer for answer in given if None not in answer.right]
     measured = [answer for answer in given if answer.right_unit and answer.field is not None and answer.hit]

@@ -3,6 +3,7 @@
 import tempfile
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -16,16 +17,20 @@ from contracts.discovery import (
     DependencyAnalysisRequested,
 )
 from contracts.envelope import BlobRef, Event
+from contracts.inventory_sealing import with_names, without_values
 from contracts.planning import (
     PlanInputs,
     ReportCompleted,
     ReportFailed,
     ReportFormat,
     ReportRequested,
+    Wave,
     WavePlanningCompleted,
     WavePlanningFailed,
     WavePlanningRequested,
 )
+from services.agent_runner.agents.advice import PLANNER, STRATEGIST, advise
+from services.agent_runner.agents.suggestions import plan_in_doubt, portfolio_in_doubt, suggested, with_suggestions
 from services.agent_runner.analysis.dependencies import analyse_dependencies
 from services.agent_runner.analysis.six_r import assess
 from services.agent_runner.analysis.waves import plan_waves
@@ -33,7 +38,8 @@ from services.agent_runner.reporting.html import render_html
 from services.agent_runner.reporting.summary import summarise
 from services.agent_runner.reporting.workbook import write_workbook
 from services.agent_runner.tables import Analysis, Tables
-from services.chassis.frames import load_frame, store_frame
+from services.chassis.frames import load_frame, scan_frame, store_frame
+from services.chassis.inventory_sealing import is_sealed
 from services.chassis.service import Service
 from services.chassis.work import Job
 
@@ -52,11 +58,10 @@ async def find_dependencies(
     event: DependencyAnalysisRequested, job: Job
 ) -> DependencyAnalysisCompleted | DependencyAnalysisFailed:
     """Attach assets to applications and find what depends on what."""
-    assets, listed, connections = [
-        await load_frame(job, event.tenant, ref) for ref in (event.assets, event.applications, event.connections)
-    ]
+    listed, connections = [await load_frame(job, event.tenant, ref) for ref in (event.applications, event.connections)]
     await job.progress(0, connections.height, f"resolving {connections.height:,} connections")
-    found = await job.run(analyse_dependencies, assets, listed, connections, event.tenant.engagement_id)
+    async with scan_frame(job, event.tenant, event.assets) as assets:
+        found = await job.run(analyse_dependencies, assets, listed, connections, event.tenant.engagement_id)
     applications = await store_frame(job, event.tenant, "applications", found.applications)
     dependencies = await store_frame(job, event.tenant, "dependencies", found.dependencies)
     await _remember(event, job, "dependency_analysis", {"applications": applications, "dependencies": dependencies})
@@ -78,7 +83,12 @@ async def decide_treatments(event: SixRRequested, job: Job) -> SixRCompleted | S
         await load_frame(job, event.tenant, ref) for ref in (inputs.assets, inputs.applications, inputs.dependencies)
     ]
     await job.progress(0, applications.height, f"assessing {applications.height:,} applications")
-    decided = await job.run(assess, assets, applications, dependencies, datetime.now(UTC).date())
+    today = datetime.now(UTC).date()
+    decided = await job.run(assess, assets, applications, dependencies, today)
+    advice = await advise(
+        job, event, STRATEGIST, partial(portfolio_in_doubt, applications, assets, dependencies, decided)
+    )
+    decided = decided if advice is None else with_suggestions(decided, advice)
     assessments = await store_frame(job, event.tenant, "assessments", decided)
     await _remember(event, job, "six_r", {"assessments": assessments})
     counted = decided.group_by("strategy").len().sort("strategy").iter_rows()
@@ -87,6 +97,7 @@ async def decide_treatments(event: SixRRequested, job: Job) -> SixRCompleted | S
         assessments=assessments,
         application_count=decided.height,
         distribution={cast("SixR", strategy): count for strategy, count in counted},
+        agent=advice,
     )
 
 
@@ -102,9 +113,15 @@ async def order_into_waves(event: WavePlanningRequested, job: Job) -> WavePlanni
         frames["assets"],
         event.limits,
     )
+    question = partial(plan_in_doubt, planned, frames["applications"], frames["dependencies"], event.limits)
+    advice = await advise(job, event, PLANNER, question)
+    waves = planned.waves if advice is None else suggested(planned.waves, advice)
     plan = await store_frame(job, event.tenant, "plans", planned.plan)
     await _remember(event, job, "wave_planning", {"plan": plan})
-    return WavePlanningCompleted.reply_to(event, plan=plan, waves=planned.waves, unplanned=planned.unplanned)
+    if await is_sealed(await job.begin(), service.metadata, event.tenant):
+        # An application may be called after its machine; who shows waves takes the names from the plan.
+        waves = [Wave.model_validate(without_values(wave.model_dump(mode="json"))) for wave in waves]
+    return WavePlanningCompleted.reply_to(event, plan=plan, waves=waves, unplanned=planned.unplanned, agent=advice)
 
 
 @service.work
@@ -112,6 +129,8 @@ async def write_report(event: ReportRequested, job: Job) -> ReportCompleted | Re
     """Write the approved plan as HTML, XLSX and JSON."""
     frames = await _load_inputs(job, event, event.inputs)
     frames["plan"] = await load_frame(job, event.tenant, event.plan)
+    names = dict(frames["plan"].select("application_uid", "name").iter_rows())
+    event = event.model_copy(update={"waves": with_names(event.waves, names)})
     files: dict[ReportFormat, BlobRef] = {}
     with tempfile.TemporaryDirectory(prefix="modernize-") as folder:
         paths = await job.run(write_files, event, frames, Path(folder), datetime.now(UTC))

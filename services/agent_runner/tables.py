@@ -1,10 +1,11 @@
-"""The agent runner's tables: which analysis was made by which engine."""
+"""The agent runner's tables: which analysis was made by which engine, and what models were called for it."""
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, ClassVar
 from uuid import UUID
 
-from sqlalchemy import JSON, DateTime, Text, text
+from sqlalchemy import JSON, BigInteger, DateTime, Index, Numeric, Text, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from services.chassis.tables import ServiceMetaData
@@ -18,6 +19,7 @@ class Tables(DeclarativeBase):
     type_annotation_map: ClassVar[dict[Any, Any]] = {
         dict[str, Any]: JSON(none_as_null=True),
         datetime: DateTime(timezone=True),
+        Decimal: Numeric(24, 12),
         str: Text,
     }
 
@@ -32,3 +34,77 @@ class Analysis(TenantRow, Tables):
     engine: Mapped[str]
     outputs: Mapped[dict[str, Any]]
     finished_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
+
+
+class ModelCallRow(TenantRow, Tables):
+    """The ledger: one call of a model, or an answer from the cache in its place.
+
+    A call under a budget is written before it is made, as `open` with the most that it can cost.
+    """
+
+    __tablename__ = "model_calls"
+    __table_args__ = (
+        Index(None, "client_account_id", "engagement_id", "at"),
+        Index(None, "client_account_id", "engagement_id", "flow_id"),
+        Index(None, "at", postgresql_where=text("outcome = 'open'")),
+        {
+            "info": {
+                "grants": "select, insert, update",
+                "dispatch": "select (client_account_id, engagement_id, at, outcome)",
+            }
+        },
+    )
+
+    call_id: Mapped[UUID] = mapped_column(primary_key=True)
+    at: Mapped[datetime]
+    provider: Mapped[str]
+    model: Mapped[str]
+    agent: Mapped[str]
+    task_id: Mapped[UUID]
+    flow_id: Mapped[UUID | None]
+    purpose: Mapped[str]
+    prompt_version: Mapped[str]
+    tokens_in: Mapped[int] = mapped_column(BigInteger)
+    tokens_out: Mapped[int] = mapped_column(BigInteger)
+    cost_usd: Mapped[Decimal]
+    cached: Mapped[bool]
+    seconds: Mapped[float]
+    outcome: Mapped[str]
+
+
+class ModelSpending(TenantRow, Tables):
+    """What models cost in one scope of a budget, `day:2026-11-21` or `flow:…`: what was spent, and what may still be.
+
+    A call reserves the most that it can cost before it is made, and settles what it did cost after it.
+    """
+
+    __tablename__ = "model_spending"
+    __table_args__ = ({"info": {"grants": "select, insert, update"}},)
+
+    scope: Mapped[str] = mapped_column(primary_key=True)
+    spent_usd: Mapped[Decimal]
+    reserved_usd: Mapped[Decimal]
+
+
+class ModelAnswer(TenantRow, Tables):
+    """An answer that is used again for the very same question, until it is too old or a newer epoch begins."""
+
+    __tablename__ = "model_answers"
+    __table_args__ = (
+        Index(None, "expires_at"),
+        {"info": {"grants": "select, insert, update", "dispatch": "select (expires_at), delete"}},
+    )
+
+    digest: Mapped[str] = mapped_column(primary_key=True)
+    model: Mapped[str]
+    answer: Mapped[dict[str, Any]]
+    expires_at: Mapped[datetime]
+
+
+class ModelAnswersEpoch(TenantRow, Tables):
+    """Which answers of a tenant still count: an event that makes them old begins a new epoch."""
+
+    __tablename__ = "model_answers_epoch"
+    __table_args__ = ({"info": {"grants": "select, insert, update"}},)
+
+    epoch: Mapped[int] = mapped_column(BigInteger)

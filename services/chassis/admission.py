@@ -1,7 +1,6 @@
 """Events of other systems: checked by the service, let in once, or set aside with the reason."""
 
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import NAMESPACE_URL, uuid5
 
 import orjson
@@ -12,14 +11,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from contracts.envelope import PLATFORM, Event, UnknownEventType
 from services.chassis.bus.external import Refused, read_cloudevent
 from services.chassis.bus.transport import Delivery
-from services.chassis.database import Database
 from services.chassis.dead_letters import bug, described, set_aside
 from services.chassis.errors import ExpectedFailure
 from services.chassis.inbox import enter_inbox
 from services.chassis.outbox import add_events
-from services.chassis.service import Service
-from services.chassis.telemetry import Telemetry
 from services.chassis.tenancy import enter
+
+if TYPE_CHECKING:
+    from services.chassis.runtime import Runtime
 
 log = structlog.get_logger()
 
@@ -31,26 +30,24 @@ class _Repeated(Exception):
 class Admission:
     """Takes the messages of other systems for one service."""
 
-    def __init__(
-        self, service: Service, database: Database, telemetry: Telemetry, committed: Callable[[], None]
-    ) -> None:
-        self._service = service
-        self._metadata = service.metadata
-        self._database = database
-        self._telemetry = telemetry
-        self._committed = committed
+    def __init__(self, runtime: "Runtime") -> None:
+        self._runtime = runtime
+        self._service = runtime.service
+        self._metadata = runtime.service.metadata
 
     async def take(self, queue: str, delivery: Delivery) -> None:
         """Let a CloudEvent in, through the service's own check, or set it aside.
 
         What is refused belongs to the platform: anybody can write any tenant into a message.
         """
-        async with self._database.session() as session:
+        async with self._runtime.database.session() as session:
             message: Any = delivery.body
             try:
                 message, api_key = read_cloudevent(delivery)
                 traceparent = message.get("traceparent")
-                with self._telemetry.consume("external receive", traceparent if isinstance(traceparent, str) else None):
+                with self._runtime.telemetry.consume(
+                    "external receive", traceparent if isinstance(traceparent, str) else None
+                ):
                     async with session.begin_nested():
                         await self._admit(session, message, api_key)
             except _Repeated:
@@ -64,11 +61,11 @@ class Admission:
                 await set_aside(
                     session, self._metadata, queue, message, code=code, reason=reason, trace=trace, tenant=PLATFORM
                 )
-        self._committed()
+        self._runtime.committed()
 
     async def _admit(self, session: AsyncSession, message: dict[str, Any], api_key: str | None) -> None:
         assert self._service.external is not None
-        events: list[Event] = await self._service.external(message, api_key, session)
+        events: list[Event] = await self._service.external(message, api_key, session, self._runtime)
         if not events:
             return
         tenant = events[0].tenant

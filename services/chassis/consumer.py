@@ -1,4 +1,11 @@
-"""What happens to a message: each event in it takes effect once, is tried again, or is set aside with its reason."""
+"""What happens to a message: each event in it takes effect once, is tried again, or is set aside with its reason.
+
+A message may pack many events. They are handled in one transaction: inbox rows (a primary key), the handler's rows
+and its outgoing events commit together. If a handler of many raises, all is rolled back and each event is handled
+alone, so that one poison event never takes its batch with it. A retry is a row of the outbox for this queue alone,
+not a TTL queue of the broker, which we began with: a row is atomic with the batch, the same on both buses, and
+visible in SQL.
+"""
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -10,10 +17,12 @@ from pydantic import ValidationError
 from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from contracts.configuration import ConfigurationChanged
 from contracts.envelope import Envelope, Event, Tenant, UnknownEventType
 from contracts.operations import EventDeadLettered
 from services.chassis.bus.external import Refused
 from services.chassis.bus.transport import Delivery, unpacked
+from services.chassis.configuration import keep_configuration
 from services.chassis.database import Database
 from services.chassis.dead_letters import ATTEMPTS_KEY, attempts_of, bug, dead_letter, described, set_aside
 from services.chassis.errors import ExpectedFailure
@@ -161,10 +170,40 @@ class Consumer:
             await session.execute(insert(self._metadata.work), rows)
             return True
         events = [each.event for each in group]
+        if handler.envelopes:
+            await self._keep_configuration(session, group)
         result = await handler.function(events if handler.batch else events[0], session)
         emitted = emitted_events(result)
         await add_events(session, self._metadata, emitted, traces)
-        return bool(emitted)
+        rows = self._work_of(group) if handler.envelopes else []
+        if rows:
+            await session.execute(insert(self._metadata.work), rows)
+        return bool(emitted or rows)
+
+    def _work_of(self, group: list[_Received]) -> list[dict[str, Any]]:
+        """The long work that a service which hears everything is asked for; raises `ExpectedFailure`."""
+        rows = []
+        for each in group:
+            handler = self._service.handler_of(each.event.type_name)
+            if handler is not None and handler.long:
+                try:
+                    rows.append(work_row(Event.from_cloudevent(each.message), each.message))
+                except ValidationError as error:
+                    raise ExpectedFailure(*described(error)) from error
+        return rows
+
+    async def _keep_configuration(self, session: AsyncSession, group: list[_Received]) -> None:
+        """What a service that hears everything has to know of it."""
+        for each in group:
+            if each.event.type_name != ConfigurationChanged.type_name:
+                continue
+            try:
+                event = cast(ConfigurationChanged, Event.from_cloudevent(each.message))
+            except ValidationError as error:
+                # Such a service takes also what fits no schema; those that need the data set it aside.
+                log.warning("configuration_not_read", event_id=str(each.event.id), reason=described(error)[1])
+                continue
+            await keep_configuration(self._metadata, event, session)
 
     async def _unexpected(self, session: AsyncSession, queue: str, received: _Received, error: Exception) -> None:
         event, message = received.event, received.message

@@ -1,5 +1,6 @@
 """A service's two ways into Postgres: as one tenant, and as the dispatcher of events and work."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,31 +14,49 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, c
 
 from contracts.envelope import Tenant
 from services.chassis import tenancy
+from services.chassis.entering import EnteringConnection, begin_in
 from services.chassis.settings import Settings
 
 # A connection that was idle for this long may have been cut, by a restart or a firewall: it is tried before it is used.
 IDLE_SECONDS = 5.0
+# How long a transaction waits for a connection before the database counts as out of reach.
+WAIT_SECONDS = 30.0
+
+
+def connections_for(settings: Settings) -> int:
+    """How many transactions a service may have open at once."""
+    return 2 * (2 + settings.work_concurrency)
 
 
 def _json(value: Any) -> str:
     return orjson.dumps(value).decode()
 
 
-def _engine(url: URL, pool_size: int) -> AsyncEngine:
+def connections(url: URL, pool_size: int, max_overflow: int) -> AsyncEngine:
+    """Connections to Postgres as this project uses them."""
     engine = create_async_engine(
         url,
         pool_size=pool_size,
-        max_overflow=pool_size,
+        max_overflow=max_overflow,
+        # What was stored may be a secret, and errors end in logs and dead letters.
+        hide_parameters=True,
         json_serializer=_json,
         json_deserializer=orjson.loads,
-        connect_args={"timeout": 10, "server_settings": {"application_name": f"modernize {url.username}"}},
+        connect_args={
+            "timeout": 10,
+            "server_settings": {"application_name": f"modernize {url.username}"},
+            "connection_class": EnteringConnection,
+        },
     )
     event.listen(engine.sync_engine, "checkin", _used)
     event.listen(engine.sync_engine, "checkout", _tried)
     return engine
 
 
-def _used(_connection: Any, record: Any) -> None:
+def _used(connection: Any, record: Any) -> None:
+    if connection is not None:
+        # A transaction that sent nothing has begun nowhere, and whoever comes next is somebody else.
+        connection.driver_connection.entering = None
     record.info["used"] = time.monotonic()
 
 
@@ -65,20 +84,39 @@ class Database:
     """Connections of one service."""
 
     def __init__(self, service: str, settings: Settings) -> None:
-        self.engine = _engine(role_url(settings, tenancy.service_role(service)), 2 + settings.work_concurrency)
-        self.dispatch_engine = _engine(role_url(settings, tenancy.dispatch_role(service)), pool_size=2)
+        own, dispatch = (role_url(settings, role(service)) for role in (tenancy.service_role, tenancy.dispatch_role))
+        size = connections_for(settings)
+        self._turns = asyncio.Semaphore(size)
+        self.engine = connections(own, size, max_overflow=0)
+        self.dispatch_engine = connections(dispatch, pool_size=2, max_overflow=2)
+        # What every session can be asked for: the runtime puts its vault here.
+        self.info: dict[str, Any] = {}
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[AsyncSession]:
         """A transaction without a tenant: it sees no rows until `tenancy.enter`; it commits when the block ends."""
-        async with AsyncSession(self.engine, expire_on_commit=False) as session, session.begin():
+        async with (
+            self._turn(),
+            AsyncSession(self.engine, expire_on_commit=False, info=self.info) as session,
+            session.begin(),
+        ):
             yield session
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        # The pool lets whoever comes next have what was just given back, and those who wait go without.
+        async with asyncio.timeout(WAIT_SECONDS):
+            await self._turns.acquire()
+        try:
+            yield
+        finally:
+            self._turns.release()
 
     @asynccontextmanager
     async def transaction(self, tenant: Tenant) -> AsyncIterator[AsyncSession]:
         """A transaction that sees and writes the rows of `tenant`; it commits when the block ends."""
         async with self.session() as session:
-            await tenancy.enter(session, tenant)
+            await begin_in(session, tenant)
             yield session
 
     @asynccontextmanager

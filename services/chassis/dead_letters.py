@@ -16,6 +16,7 @@ from contracts.operations import EventDeadLettered
 from services.chassis.bus.transport import Delivery, unpacked
 from services.chassis.database import Database
 from services.chassis.errors import ExpectedFailure
+from services.chassis.logs import redacted_text
 from services.chassis.outbox import add_directed, add_events
 from services.chassis.service import Service
 from services.chassis.tables import ServiceMetaData
@@ -142,7 +143,8 @@ def _uuid_or_none(value: object) -> UUID | None:
 
 def bug(error: Exception) -> tuple[str, str, str]:
     """Code, reason and trace of a failure that nobody expected."""
-    return "handler_failed", f"{type(error).__name__}: {error}", "".join(traceback.format_exception(error))
+    trace = redacted_text("".join(traceback.format_exception(error)))
+    return "handler_failed", redacted_text(f"{type(error).__name__}: {error}"), trace
 
 
 def described(error: Exception) -> tuple[str, str]:

@@ -50,6 +50,10 @@ class NotFound(ExpectedFailure):
     status = 404
 
 
+class NoBusiness(NotFound):
+    """A tenant that is none of the caller's: it looks like one that does not exist, and is audited."""
+
+
 class Conflict(ExpectedFailure):
     """The thing is not in a state that allows this."""
 
@@ -62,6 +66,12 @@ class Conflict(ExpectedFailure):
             f"Possible now: {', '.join(alternatives)}." if alternatives else "Nothing can be done with it any more."
         )
         return cls(code, f"{detail} {possible}")
+
+
+class PreconditionFailed(ExpectedFailure):
+    """The thing has changed since the caller looked at it."""
+
+    status = 412
 
 
 class TooLarge(ExpectedFailure):

@@ -9,6 +9,8 @@ from sqlalchemy import Boolean, Date, DateTime, Table
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.types import Float, Integer, TypeEngine
 
+from services.chassis.entering import driver_of
+
 
 async def select_frame(
     session: AsyncSession, table: Table, columns: Sequence[str], where: str = "true", *arguments: Any
@@ -18,12 +20,11 @@ async def select_frame(
     `where` is SQL and one of a few constants; its `$1`, `$2`, … are the arguments. Postgres copies several times faster
     than it answers row by row. UUIDs come as text.
     """
-    connection = await (await session.connection()).get_raw_connection()
-    assert connection.driver_connection is not None
+    driver = await driver_of(session)
     names = ", ".join(f'"{table.c[name].name}"' for name in columns)
     order = ", ".join(column.name for column in table.primary_key)
     rows = io.BytesIO()
-    await connection.driver_connection.copy_from_query(
+    await driver.copy_from_query(
         f"select {names} from {table.fullname} where {where} order by {order}", *arguments, output=rows, format="csv"
     )
     rows.seek(0)

@@ -24,15 +24,16 @@ def health_routes(runtime: Runtime) -> APIRouter:
 
     @router.get("/ready", responses={503: {"description": "Database or bus cannot be used"}})
     async def ready(response: Response) -> dict[str, str]:
-        """Whether database and bus can be used."""
+        """Whether database and bus can be used; `concerns` tells what to look after all the same."""
         try:
             async with asyncio.timeout(READY_TIMEOUT_SECONDS):
                 await runtime.ready()
+                concerns = await runtime.concerns()
         except Exception:
             log.exception("not_ready", service=runtime.service.name)
             response.status_code = 503
             return {"status": "not_ready"}
-        return {"status": "ready"}
+        return {"status": "ready", **({"concerns": " ".join(concerns)} if concerns else {})}
 
     return router
 

@@ -27,11 +27,14 @@ from contracts.envelope import Event, Tenant
 from services.chassis.cancelling import cancelled
 from services.chassis.database import Database
 from services.chassis.fairness import Lane, Running, Turns
+from services.chassis.service import Service
 from services.chassis.tables import ServiceMetaData
 from services.chassis.telemetry import without_spans
 
 # A process that is frozen while it claims must not keep all others from claiming.
 CLAIM_PATIENCE = "5s"
+# Of work that only waits for others, so much is done at a time: it takes neither threads nor, meanwhile, connections.
+WAITING_SLOTS = 8
 
 
 _FREE = "work.available_at <= now() and (work.lease_until is null or work.lease_until < now())"
@@ -55,13 +58,14 @@ _LANES = f"""
     from lane cross join lateral (
         select count(*) as pieces, min(available_at) as since, (array_agg(weight))[1] as weight from (
             select work.available_at, work.weight from {{work}}
-            where work.client_account_id = lane.client_account_id and work.priority = lane.priority and {_FREE}
+            where work.client_account_id = lane.client_account_id and work.priority = lane.priority and {_FREE}{{kinds}}
             order by work.available_at, work.event_id limit :free
         ) head
     ) ready
     where ready.pieces > 0
     union all
-    select client_account_id, null, max(weight), count(*), null from {{work}} where lease_until >= now() group by 1
+    select client_account_id, null, max(weight), count(*), null from {{work}}
+    where lease_until >= now(){{kinds}} group by 1
 """
 _CLAIM = f"""
     with ready as materialized (
@@ -69,7 +73,7 @@ _CLAIM = f"""
             as lane(client, priority, count)
         cross join lateral (
             select work.client_account_id, work.engagement_id, work.event_id from {{work}}
-            where work.client_account_id = lane.client and work.priority = lane.priority and {_FREE}
+            where work.client_account_id = lane.client and work.priority = lane.priority and {_FREE}{{kinds}}
             order by work.available_at, work.event_id limit lane.count for update skip locked
         ) head
     )
@@ -102,6 +106,10 @@ class LeaseLost(Exception):
     """Somebody else took this work over, or it was cancelled: whatever was done here must not count."""
 
 
+class WorkCrashes(Exception):
+    """This work took its process down, every time it was tried."""
+
+
 @dataclass(frozen=True)
 class Claim:
     """A piece of work that this process holds: the event that asked for it, and the fence it was claimed with."""
@@ -113,12 +121,32 @@ class Claim:
     fence: int
 
 
+@dataclass(frozen=True)
+class Kinds:
+    """The work that one worker of several does: `only` what these events ask for, or all but that."""
+
+    types: tuple[str, ...]
+    only: bool
+
+    @property
+    def condition(self) -> str:
+        """What a row of such work fulfils, with the types as the parameter `kinds`."""
+        return f" and work.event_type {'= any' if self.only else '<> all'}(cast(:kinds as text[]))"
+
+
+def kinds_of(service: Service, *, waits: bool) -> Kinds | None:
+    """The work of a service that waits for systems of others, or all that does not; None where it has only one kind."""
+    waiting = tuple(each.type_name for one in service.handlers if one.waits for each in one.hears)
+    return Kinds(waiting, only=waits) if waiting else None
+
+
 def work_row(event: Event, message: dict[str, Any]) -> dict[str, Any]:
     """The row that a request for work becomes, under the tenant that was entered."""
     return {
         "event_id": event.id,
         "event_type": event.type_name,
-        "flow_id": event.flow_id,
+        # What belongs to no flow is cancelled by its own id.
+        "flow_id": event.flow_id or event.id,
         "step": event.step,
         "requested_at": event.time,
         "event": message,
@@ -130,15 +158,25 @@ def work_row(event: Event, message: dict[str, Any]) -> dict[str, Any]:
 class Leases:
     """Claims work, keeps hold of it and gives it back."""
 
-    def __init__(self, database: Database, metadata: ServiceMetaData, lease_seconds: float, tenant_limit: int) -> None:
+    def __init__(
+        self,
+        database: Database,
+        metadata: ServiceMetaData,
+        lease_seconds: float,
+        tenant_limit: int,
+        kinds: Kinds | None = None,
+    ) -> None:
         self._database = database
         self._work = metadata.work
         self._lock = {"lock": f"work:{metadata.service}", "patience": CLAIM_PATIENCE}
         self._tenant_limit = tenant_limit
         names = {"work": metadata.work.fullname, "cancelled": cancelled(metadata), "mine": _MINE}
+        names["kinds"] = "" if kinds is None else kinds.condition
+        self._kinds = {} if kinds is None else {"kinds": list(kinds.types)}
         self._lanes, self._claim, self._extend, self._still_mine = (
             text(statement.format(**names)) for statement in (_LANES, _CLAIM, _EXTEND, _STILL_MINE)
         )
+        # nosemgrep: raw-sql - names of ours, no values
         self._not_cancelled = text(f"not {names['cancelled']}")
         self._turns = Turns()
         self.seconds = lease_seconds
@@ -159,7 +197,7 @@ class Leases:
         # One process at a time, so that no tenant gets past its limit. A frozen one is cut off.
         await connection.execute(_TAKE_LOCK, self._lock)
         lanes, running = [], {}
-        for row in await connection.execute(self._lanes, {"free": free}):
+        for row in await connection.execute(self._lanes, {"free": free, **self._kinds}):
             if row.priority is None:
                 running[row.client] = Running(row.pieces, row.weight)
             else:
@@ -172,6 +210,7 @@ class Leases:
             "priorities": [lane.priority for lane in taken],
             "counts": list(taken.values()),
             "lease": self.seconds,
+            **self._kinds,
         }
         return (await connection.execute(self._claim, values)).all()
 

@@ -17,8 +17,25 @@ from services.chassis.settings import Settings
 
 REDACTED = "[redacted]"
 _SECRET_KEY = re.compile(r"passw|secret|api[-_]?key|token|authorization|cookie|credential", re.IGNORECASE)
-_URL_CREDENTIALS = re.compile(r"(?<=://)[^/\s@]*:[^/\s@]*(?=@)")
-_BEARER = re.compile(r"\b(bearer|basic)\s+[\w.~+/=-]{8,}", re.IGNORECASE)
+# What a secret looks like wherever it stands, and what is left of it.
+_SECRETS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
+    (re.compile(pattern, re.IGNORECASE), replacement)
+    for pattern, replacement in (
+        (r"(?<=://)[^/\s@]*:[^/\s@]*(?=@)", REDACTED),
+        (r"\b(bearer|basic)\s+[\w.~+/=-]{8,}", rf"\1 {REDACTED}"),
+        (r"\b(modernize_)[\w-]{20,}", rf"\1{REDACTED}"),
+        (r"\b(whsec_)[\w+/=-]{16,}", rf"\1{REDACTED}"),
+        (r"\beyJ[\w-]{8,}\.[\w-]{4,}(?:\.[\w-]*){1,3}", REDACTED),
+        (r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", REDACTED),
+        # As in a query or in JSON: `token=…`, `"client_secret": "…"`.
+        (r"([?&;][\w-]*(?:passw|secret|api[-_]?key|token|signature|credential)[\w-]*=)[^&\s\"'#]+", rf"\1{REDACTED}"),
+        (
+            r"([\"'][\w-]*(?:passw|secret|api[-_]?key|token|authorization|cookie|credential)[\w-]*[\"']\s*[:=]\s*)"
+            r"(?:\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*')",
+            rf'\1"{REDACTED}"',
+        ),
+    )
+)
 
 # These libraries give their loggers handlers of their own, which would print every line a second time.
 _LIBRARIES = ("uvicorn", "sqlalchemy", "faststream", "aio_pika", "aiormq", "alembic")
@@ -27,6 +44,13 @@ _LIBRARIES = ("uvicorn", "sqlalchemy", "faststream", "aio_pika", "aiormq", "alem
 def redact(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     """Take secrets out of a line: values of keys that name one, and credentials inside any string."""
     return {key: _redacted(key, value) for key, value in event.items()}
+
+
+def redacted_text(text: str) -> str:
+    """A text without what looks like a secret in it."""
+    for pattern, replacement in _SECRETS:
+        text = pattern.sub(replacement, text)
+    return text
 
 
 def add_trace_id(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
@@ -92,11 +116,22 @@ def configure_logs(settings: Settings) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(settings.log_level.upper())
+    # What they say of each request, its URL and headers among it, is nobody's business.
+    for client in ("httpcore2", "httpx2"):
+        logging.getLogger(client).setLevel(logging.WARNING)
     for name in logging.root.manager.loggerDict:
         if name.split(".")[0] in _LIBRARIES:
             library = logging.getLogger(name)
             library.handlers.clear()
             library.propagate = True
+
+
+def use_log_level(level: str | None, settings: Settings) -> None:
+    """Log from this level on, or from the settings' own again; where logs go nowhere of ours, nothing changes."""
+    root = logging.getLogger()
+    wanted = (level or settings.log_level).upper()
+    if any(isinstance(handler.formatter, structlog.stdlib.ProcessorFormatter) for handler in root.handlers):
+        root.setLevel(wanted)
 
 
 def _redacted(key: str, value: Any) -> Any:
@@ -108,5 +143,5 @@ def _redacted(key: str, value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_redacted("", item) for item in value]
     if isinstance(value, str):
-        return _BEARER.sub(rf"\1 {REDACTED}", _URL_CREDENTIALS.sub(REDACTED, value))
+        return redacted_text(value)
     return value

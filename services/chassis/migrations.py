@@ -81,6 +81,7 @@ async def migrate(
         for service in services:
             async with engine.begin() as connection:
                 await create_schema(connection, service, settings.database_password.get_secret_value())
+                await close_database(connection, [service])
             async with engine.begin() as connection:
                 await connection.run_sync(upgrade, service)
                 await _protect_tables(connection, service)
@@ -94,6 +95,7 @@ async def create_database(url: URL) -> None:
         await connection.execute(_ONE_AT_A_TIME)
         exists = text("select 1 from pg_database where datname = :name")
         if (await connection.execute(exists, {"name": url.database})).first() is None:
+            # nosemgrep: raw-sql - names of ours, no values
             await connection.execute(text(f'create database "{url.database}"'))
     await engine.dispose()
 
@@ -104,7 +106,15 @@ async def create_schema(connection: AsyncConnection, service: Service, password:
         await connection.execute(text(statement))
     quoted = (await connection.execute(text("select quote_literal(:password)"), {"password": password})).scalar()
     for role in (tenancy.service_role(service.name), tenancy.dispatch_role(service.name)):
+        # nosemgrep: raw-sql - the server quoted it; a password of a role cannot be bound
         await connection.execute(text(f"alter role {role} password {quoted}"))
+
+
+async def close_database(connection: AsyncConnection, services: Sequence[Service]) -> None:
+    """Let nobody but these services' roles, and those that may already, connect to this database."""
+    database = (await connection.execute(text("select current_database()"))).scalar_one()
+    for statement in tenancy.database_statements(database, [service.name for service in services]):
+        await connection.execute(text(statement))
 
 
 async def _protect_tables(connection: AsyncConnection, service: Service) -> None:

@@ -3,14 +3,16 @@
 import inspect
 import types
 import typing
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from contracts.configuration import ConfigurationChanged
 from contracts.envelope import EVENT_TYPES, Envelope, Event
 from contracts.work import WorkCancelled
 from services.chassis.cancelling import cancel_work
+from services.chassis.configuration import keep_configuration
 from services.chassis.tables import ServiceMetaData
 
 if TYPE_CHECKING:
@@ -24,7 +26,8 @@ Function = TypeVar("Function", bound=Callable[..., Awaitable[Any]])
 class Handler:
     """One handler: the events it hears, those it may emit, whether it is long work, whether it takes many at once.
 
-    `envelopes`: it hears all events, of whatever data, and gets their envelopes.
+    `envelopes`: it hears all events, of whatever data, and gets their envelopes. `waits`: it is long only because other
+    systems are slow.
     """
 
     function: Callable[..., Awaitable[Any]]
@@ -33,6 +36,7 @@ class Handler:
     long: bool
     batch: bool = False
     envelopes: bool = False
+    waits: bool = False
 
     @property
     def many(self) -> bool:
@@ -67,6 +71,8 @@ class Service:
         self.handlers: list[Handler] = []
         self.external: Callable[..., Awaitable[Any]] | None = None
         self.sweeps: list[Sweep] = []
+        self.shared: list[Callable[[Any], AsyncIterator[Any]]] = []
+        self.concerns: list[Callable[[AsyncConnection], Awaitable[str | None]]] = []
         self.measures: list[Callable[[AsyncConnection], Awaitable[list[Metric]]]] = []
 
     def on(self, function: Function) -> Function:
@@ -83,16 +89,26 @@ class Service:
     def work(self, function: Function) -> Function:
         """Register long work `(event, job) -> event | list of events | None`: under a lease, outside transactions.
 
-        A service with such work also hears `work.cancelled`, without a handler of its own.
+        A service with such work also hears `work.cancelled`, without a handler of its own. One that hears everything
+        anyway takes its requests from there, after its handler has seen them: an event comes to a service once.
         """
         first = not any(handler.long for handler in self.handlers)
         self._add(function, long=True)
-        if first:
+        if first and not self.hears_everything:
             self.subscribe(partial(cancel_work, self.metadata), hears=[WorkCancelled], emits=[])
         return function
 
+    def waiting_work(self, function: Function) -> Function:
+        """Register `work` that waits for systems of others: in slots of its own, so that it holds up nothing else.
+
+        It neither computes nor reads much: what it may do at a time is more than the work that does.
+        """
+        self.work(function)
+        self.handlers = [replace(each, waits=each.waits or each.function is function) for each in self.handlers]
+        return function
+
     def on_external(self, function: Function) -> Function:
-        """Register what admits CloudEvents of other systems: `(message, api_key, session) -> list of events`."""
+        """Register what admits CloudEvents of other systems: `(message, api_key, session, runtime) -> events`."""
         self.external = function
         return function
 
@@ -105,11 +121,25 @@ class Service:
 
         return register
 
+    def share(self, function: "Callable[[Any], AsyncIterator[Any]]") -> None:
+        """Register `async def (runtime)` that yields one object for as long as the process runs the service.
+
+        Handlers of long work get it by its class: `job.shared[Class]`.
+        """
+        self.shared.append(function)
+
     def measure(
         self, function: "Callable[[AsyncConnection], Awaitable[list[Metric]]]"
     ) -> "Callable[[AsyncConnection], Awaitable[list[Metric]]]":
         """Register what Prometheus may know beside outbox and work: read as the dispatcher, without tenants' data."""
         self.measures.append(function)
+        return function
+
+    def concern(
+        self, function: "Callable[[AsyncConnection], Awaitable[str | None]]"
+    ) -> "Callable[[AsyncConnection], Awaitable[str | None]]":
+        """Register what readiness tells although the service can work: a sentence, or None. Read as the dispatcher."""
+        self.concerns.append(function)
         return function
 
     def subscribe(
@@ -126,16 +156,32 @@ class Service:
 
     def heard(self) -> list[type[Event]]:
         """Every event this service hears, by name; `Event` itself stands for all."""
-        return sorted({event for handler in self.handlers for event in handler.hears}, key=lambda e: e.type_name)
+        return sorted({event for handler in self.listening() for event in handler.hears}, key=lambda e: e.type_name)
+
+    def listening(self) -> list[Handler]:
+        """The handlers that have queues of their own, and what keeps the configuration.
+
+        Where all is heard, everything comes with it, and only once.
+        """
+        if self.hears_everything:
+            return [handler for handler in self.handlers if Event in handler.hears]
+        keeping = partial(keep_configuration, self.metadata)
+        return [*self.handlers, Handler(keeping, hears=(ConfigurationChanged,), emits=(), long=False)]
 
     def handler_of(self, event_type: str) -> Handler | None:
         """The handler of an event type, if this service has one."""
         wanted = EVENT_TYPES.get(event_type)
-        return next((h for h in self.handlers if wanted in h.hears or Event in h.hears), None)
+        own = next((handler for handler in self.handlers if wanted in handler.hears), None)
+        return own or next((handler for handler in self.handlers if Event in handler.hears), None)
+
+    @property
+    def hears_everything(self) -> bool:
+        """Whether one of its handlers hears every event."""
+        return any(Event in handler.hears for handler in self.handlers)
 
     def queue_of(self, event_class: type[Event]) -> str:
         """The queue in which this service hears an event: `<service>.<event>`, or `<service>.all`."""
-        return f"{self.name}.{'all' if event_class is Event else event_class.type_name}"
+        return f"{self.name}.{'all' if self.hears_everything else event_class.type_name}"
 
     def _add(self, function: Callable[..., Awaitable[Any]], *, long: bool) -> None:
         hints = typing.get_type_hints(function)

@@ -4,10 +4,12 @@ from pathlib import Path
 from typing import Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-LOCAL_PASSWORD = "modernize"
+from services.chassis.outbound_rules import parse_allowed
+
+LOCAL_PASSWORD = "modernize"  # pragma: allowlist secret
 LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 
@@ -48,15 +50,41 @@ class Settings(BaseSettings):
         description="Where big data lies: file:///folder, s3://bucket, gs://bucket or az://account/container. "
         "Unset: the folder blobs under data_dir",
     )
+    encryption_keys: SecretStr | None = Field(
+        default=None,
+        description="Root keys that secrets are sealed under: VERSION:BASE64 of 32 bytes, several separated by commas, "
+        "the one to seal with last. Unset: files that only their owner reads, in the folder encryption_keys under "
+        "data_dir, which all services must then share",
+    )
+    kms_key: str | None = Field(
+        default=None,
+        description="ARN, id or alias of an AWS KMS key that wraps the root keys; the wrapped ones lie in the blob "
+        "store. Credentials and region are what the AWS SDK finds. Takes the extra kms",
+    )
     otlp_endpoint: str | None = Field(
         default=None,
         description="Where spans go, as OTLP over HTTP: http://host:4318. Unset: trace ids exist, nothing is sent",
     )
 
-    api_key: SecretStr | None = Field(default=None, description="The bootstrap key that REST clients send")
+    api_key: SecretStr | None = Field(
+        default=None,
+        description="The bootstrap key, a platform admin's. Unset: one that is made once and kept in data_dir/api_key",
+    )
     host: str = Field(default="127.0.0.1", description="Address that the gateway listens on")
     port: int = Field(default=8000, ge=0, le=65535, description="Port that the gateway listens on; 0 takes a free one")
+    allowed_hosts: str = Field(
+        default="",
+        description="Names by which the gateway may be called, such as `api.example.com`, without ports. Unset: any, "
+        "but only this machine's own where it listens on loopback",
+    )
     upload_limit_bytes: int = Field(default=2 * 1024**3, gt=0, description="Largest upload accepted, in bytes")
+
+    outbound_allowed: str = Field(
+        default="",
+        description="What URLs of tenants (webhooks, imports, issuers, models) may reach beside port 443 of the "
+        "internet: hosts and networks such as `llm.example.internal:8443 10.2.0.0/16 http://127.0.0.1:*`; http:// "
+        "also allows no TLS",
+    )
 
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="Least level logged")
     log_format: Literal["auto", "json", "console"] = Field(
@@ -88,6 +116,12 @@ class Settings(BaseSettings):
     def blob_store_url(self) -> str:
         """The blob store in use, the default folder included."""
         return self.blob_url or (self.data_dir.absolute() / "blobs").as_uri()
+
+    @field_validator("outbound_allowed")
+    @classmethod
+    def _entries_are_readable(cls, value: str) -> str:
+        parse_allowed(value)
+        return value
 
     @model_validator(mode="after")
     def _database_is_safe_to_use(self) -> Self:

@@ -1,13 +1,18 @@
 """The tables every service has, in its own schema: what came in, what goes out, what is being worked on."""
 
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Boolean,
     Column,
     DateTime,
     Identity,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     Table,
     Text,
@@ -16,6 +21,51 @@ from sqlalchemy import (
 from sqlalchemy import text as sql
 
 from services.chassis.tenancy import CLIENT_ACCOUNT, ENGAGEMENT
+
+
+@dataclass(frozen=True)
+class Sealed:
+    """In a column's `info["sealed"]`: what its values are sealed for, and the column that is their context.
+
+    Without one it is what the primary key has beside the tenant. A rotation of the keys seals such values anew.
+    """
+
+    purpose: str
+    context: str | None
+
+
+@dataclass(frozen=True)
+class Peppered:
+    """In a table's `info["peppered"]`: the column with the root key's version that a digest was made with.
+
+    Such a digest can be made anew only by who has what it was made of. Rows count by the SQL in `where`, and are called
+    `what`.
+    """
+
+    column: str
+    where: str
+    what: str
+
+
+CONFIGURATION_SECRETS = Sealed("configuration.value", "key")
+
+
+def sealed_columns(table: Table) -> Iterator[tuple[Column[bytes], Sealed]]:
+    """The columns of a table that hold sealed values."""
+    return ((column, column.info["sealed"]) for column in table.columns if "sealed" in column.info)
+
+
+def context_columns(table: Table, sealed: Sealed) -> list[Column[object]]:
+    """The columns that are the context of a sealed value."""
+    if sealed.context is not None:
+        return [table.c[sealed.context]]
+    return [column for column in table.primary_key if column.name not in ("client_account_id", "engagement_id")]
+
+
+def context_of(table: Table, row: Mapping[str, object]) -> str:
+    """The context of a value that is sealed for its row: the primary key beside the tenant."""
+    names = (column.name for column in table.primary_key)
+    return " ".join(str(row[name]) for name in names if name not in ("client_account_id", "engagement_id"))
 
 
 def _tenant_columns(*, key: bool) -> list[Column[object]]:
@@ -94,4 +144,22 @@ class ServiceMetaData(MetaData):
             Column("cancelled_at", DateTime(timezone=True), nullable=False, comment="Counts for what was asked before"),
             Index(None, "cancelled_at", postgresql_using="brin"),
             info={"grants": "select, insert, update", "dispatch": "select, delete"},
+        )
+        # What is configured for the tenant; unset keys stay, so that a late event cannot set one again.
+        self.configuration = Table(
+            "configuration",
+            self,
+            *_tenant_columns(key=True),
+            Column("key", Text, primary_key=True),
+            Column("version", BigInteger, nullable=False),
+            Column("is_set", Boolean, nullable=False),
+            Column("value", JSON),
+            Column(
+                "sealed",
+                LargeBinary,
+                comment="A secret's value",
+                info={"sealed": CONFIGURATION_SECRETS},
+            ),
+            # Whose inventory is to be sealed is found by the key's name, not by what is set.
+            info={"grants": "select, insert, update", "dispatch": "select (key, version)"},
         )

@@ -5,21 +5,26 @@ import random
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
 
 from opentelemetry import context as otel_context
 from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace import Span as RecordedSpan
+from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 from opentelemetry.trace import NonRecordingSpan, Span, SpanContext, SpanKind, Status, StatusCode, TraceFlags, Tracer
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from sqlalchemy import event
 from sqlalchemy.engine import Connection, ExceptionContext, ExecutionContext
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from services.chassis.logs import redacted_text
 from services.chassis.settings import Settings
 
 if TYPE_CHECKING:
@@ -28,6 +33,8 @@ if TYPE_CHECKING:
 EXPORT_TIMEOUT_SECONDS = 3.0
 QUERY_TEXT_LENGTH = 2_000
 
+# The id of the next span to begin, where its children were told of it before.
+_CHOSEN: ContextVar[int | None] = ContextVar("chosen_span_id", default=None)
 _W3C = TraceContextTextMapPropagator()
 _TRACEPARENT = re.compile(r"00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-([0-9a-f]{2})")
 
@@ -37,7 +44,7 @@ class Telemetry:
 
     def __init__(self, service: str, settings: Settings) -> None:
         """Spans say `service.name` = `modernize-<service>`."""
-        self._exports = settings.otlp_endpoint is not None
+        self.exports = settings.otlp_endpoint is not None
         self.provider = TracerProvider(
             resource=Resource.create(
                 {
@@ -46,12 +53,14 @@ class Telemetry:
                 }
             ),
             shutdown_on_exit=False,
+            id_generator=_ChosenSpanIds(),
         )
         if settings.otlp_endpoint is not None:
             # Batches are sent by a thread of their own and dropped when full: a missing collector delays nobody.
             exporter = OTLPSpanExporter(
                 endpoint=f"{settings.otlp_endpoint.rstrip('/')}/v1/traces", timeout=EXPORT_TIMEOUT_SECONDS
             )
+            self.provider.add_span_processor(_QueriesWithoutValues())
             self.provider.add_span_processor(BatchSpanProcessor(exporter))
         self.tracer: Tracer = self.provider.get_tracer("services.chassis")
 
@@ -72,7 +81,7 @@ class Telemetry:
         opentelemetry-instrumentation-sqlalchemy instruments once per process, with one provider, and wraps
         `Engine.connect` for all engines, so in a process of several services their spans would change owner.
         """
-        if self._exports:
+        if self.exports:
             _StatementSpans(self.tracer, engine)
 
     @contextmanager
@@ -80,7 +89,7 @@ class Telemetry:
         self, name: str, traceparent: str | None, attributes: Mapping[str, str | int | float | bool] | None = None
     ) -> Iterator[Span]:
         """Run inside a CONSUMER span below `traceparent`, whatever is current; without one a new trace begins."""
-        if not self._exports:
+        if not self.exports:
             unrecorded = NonRecordingSpan(_child_of(traceparent))
             with trace.use_span(unrecorded, record_exception=False, set_status_on_exception=False):
                 yield unrecorded
@@ -101,7 +110,7 @@ class Telemetry:
             with self.consume(name, traceparent) as span:
                 yield [_traceparent(span.get_span_context())]
             return
-        if not self._exports:
+        if not self.exports:
             with without_spans():
                 yield [_traceparent_below(traceparent) for _, traceparent in received]
             return
@@ -117,7 +126,7 @@ class Telemetry:
                 yield [_traceparent(context) for context in contexts]
         except Exception as error:
             for span in spans:
-                span.set_status(Status(StatusCode.ERROR, f"{type(error).__name__}: {error}"))
+                span.set_status(Status(StatusCode.ERROR, redacted_text(f"{type(error).__name__}: {error}")))
             raise
         finally:
             for span in spans:
@@ -176,6 +185,34 @@ def without_spans() -> Iterator[None]:
         yield
     finally:
         otel_context.detach(token)
+
+
+class _ChosenSpanIds(RandomIdGenerator):
+    """Random ids, except for a span whose id was chosen."""
+
+    def generate_span_id(self) -> int:
+        """The chosen id, else a random one."""
+        return _CHOSEN.get() or super().generate_span_id()
+
+
+@contextmanager
+def span_id(chosen: int) -> Iterator[None]:
+    """Give the span that begins in here this id, 64 bits, not 0."""
+    token = _CHOSEN.set(chosen)
+    try:
+        yield
+    finally:
+        _CHOSEN.reset(token)
+
+
+class _QueriesWithoutValues(SpanProcessor):
+    """Leaves of a request's query the names of its parameters: whoever reads spans need not read what was asked."""
+
+    def on_start(self, span: RecordedSpan, parent_context: Context | None = None) -> None:
+        """Take the values out before anything sees them."""
+        query = (span.attributes or {}).get("url.query")
+        if isinstance(query, str):
+            span.set_attribute("url.query", "&".join(name for name, _ in parse_qsl(query, keep_blank_values=True)))
 
 
 class _StatementSpans:
@@ -237,5 +274,5 @@ class _StatementSpans:
         if span is not None and span.is_recording():
             error = failure.original_exception
             span.set_attribute("error.type", type(error).__qualname__)
-            span.set_status(Status(StatusCode.ERROR, str(error)))
+            span.set_status(Status(StatusCode.ERROR, redacted_text(str(error))))
             span.end()

@@ -1,6 +1,6 @@
 """Row-level security: every row belongs to a tenant, and without a tenant there are no rows."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from uuid import UUID
 
 from sqlalchemy import Table, Uuid, text
@@ -14,7 +14,9 @@ CLIENT_ACCOUNT = "(NULLIF(current_setting('app.client_account_id'::text, true), 
 ENGAGEMENT = "(NULLIF(current_setting('app.engagement_id'::text, true), ''::text))::uuid"
 
 # Wrapped in a sub-select the setting is read once a statement, not once a row.
-_OWN_ROWS = f"client_account_id = (select {CLIENT_ACCOUNT}) and engagement_id = (select {ENGAGEMENT})"
+OWN_ROWS = f"client_account_id = (select {CLIENT_ACCOUNT}) and engagement_id = (select {ENGAGEMENT})"
+
+DEFAULT_GRANTS = "select, insert, update, delete"
 
 # Takes `settings_of` a tenant.
 ENTER = (
@@ -22,6 +24,7 @@ ENTER = (
     " set_config('app.engagement_id', :engagement_id, true)"
 )
 _ENTER = text(ENTER)
+_TENANT = text(f"select {CLIENT_ACCOUNT} as client_account_id, {ENGAGEMENT} as engagement_id")
 
 
 class TenantRow:
@@ -36,6 +39,12 @@ class TenantRow:
 async def enter(connection: AsyncConnection | AsyncSession, tenant: Tenant) -> None:
     """Make `tenant` the one whose rows the rest of this transaction sees and writes."""
     await connection.execute(_ENTER, settings_of(tenant))
+
+
+async def tenant_of(session: AsyncSession) -> Tenant:
+    """The tenant that was entered."""
+    row = (await session.execute(_TENANT)).one()
+    return Tenant(client_account_id=row.client_account_id, engagement_id=row.engagement_id)
 
 
 def settings_of(tenant: Tenant) -> dict[str, str]:
@@ -65,6 +74,26 @@ def role_statements(service: str) -> Iterator[str]:
     yield f"grant usage on schema {service} to {service_role(service)}, {dispatch_role(service)}"
 
 
+def dispatch_grants(table: Table) -> str:
+    """What the dispatch role may do with a table: what its `info` declares, and to find what is to be sealed."""
+    declared = [table.info["dispatch"]] if "dispatch" in table.info else []
+    if sealed := [column.name for column in table.columns if "sealed" in column.info]:
+        declared.append(f"select ({', '.join(['client_account_id', 'engagement_id', *sealed])})")
+    elif "withheld" in table.info and declared[:1] != ["select"]:
+        declared.append("select (client_account_id, engagement_id)")
+    return ", ".join(declared)
+
+
+def database_statements(database: str, services: Iterable[str]) -> Iterator[str]:
+    """SQL that closes a database to whoever has no role of ours; safe to run again, by the database's owner."""
+    yield f'revoke all on database "{database}" from public'
+    yield "revoke all on schema public from public"
+    for service in services:
+        # Large imports pass through temporary tables.
+        yield f'grant connect, temporary on database "{database}" to {service_role(service)}'
+        yield f'grant connect on database "{database}" to {dispatch_role(service)}'
+
+
 def protect_statements(service: str, table: Table) -> Iterator[str]:
     """SQL that puts a table under row-level security and grants its roles what they need; safe to run again.
 
@@ -72,14 +101,14 @@ def protect_statements(service: str, table: Table) -> Iterator[str]:
     `Table.info["dispatch"]` opens the table to the dispatch role across tenants.
     """
     name = f"{service}.{table.name}"
-    grants = table.info.get("grants", "select, insert, update, delete")
+    grants = table.info.get("grants", DEFAULT_GRANTS)
     yield f"alter table {name} enable row level security"
     yield f"alter table {name} force row level security"
     yield f"drop policy if exists own_tenant on {name}"
-    yield f"create policy own_tenant on {name} to {service_role(service)} using ({_OWN_ROWS}) with check ({_OWN_ROWS})"
+    yield f"create policy own_tenant on {name} to {service_role(service)} using ({OWN_ROWS}) with check ({OWN_ROWS})"
     yield f"revoke all on {name} from public, {service_role(service)}, {dispatch_role(service)}"
     yield f"grant {grants} on {name} to {service_role(service)}"
     yield f"drop policy if exists every_tenant on {name}"
-    if dispatch := table.info.get("dispatch"):
+    if dispatch := dispatch_grants(table):
         yield f"create policy every_tenant on {name} to {dispatch_role(service)} using (true) with check (true)"
         yield f"grant {dispatch} on {name} to {dispatch_role(service)}"

@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from contracts.envelope import Tenant
 from services.chassis.bus.transport import Transport
 from services.chassis.embedded_postgres import EmbeddedPostgres
-from services.chassis.migrations import admin_url, migrate, upgrade_to_head
+from services.chassis.migrations import admin_url, close_database, migrate, upgrade_to_head
 from services.chassis.runtime import Runtime
 from services.chassis.service import Service
 from services.chassis.settings import Settings
@@ -45,6 +45,7 @@ class TestPostgres:
 
     def __init__(self, services: Sequence[Service]) -> None:
         self.directory = Path(tempfile.mkdtemp(prefix="modernize-test-"))
+        self._services = services
         self._server = EmbeddedPostgres(self.directory)
         self._address = self._server.start()
         try:
@@ -58,13 +59,14 @@ class TestPostgres:
         # Durability is tested by killing processes, not the machine.
         async with self._admin() as connection:
             for change in ("fsync = off", "synchronous_commit = off"):
+                # nosemgrep: raw-sql - names of ours, no values
                 await connection.execute(text(f"alter system set {change}"))
             await connection.execute(text("select pg_reload_conf()"))
         await migrate(settings, services, tables_of)
 
     @contextlib.asynccontextmanager
-    async def _admin(self) -> AsyncIterator[AsyncConnection]:
-        url = admin_url(Settings(database_url=self._address)).set(database="postgres")
+    async def _admin(self, database: str = "postgres") -> AsyncIterator[AsyncConnection]:
+        url = admin_url(Settings(database_url=self._address)).set(database=database)
         engine = create_async_engine(url, isolation_level="AUTOCOMMIT")
         async with engine.connect() as connection:
             yield connection
@@ -75,11 +77,16 @@ class TestPostgres:
         """The address of a database of its own, as the migration job leaves one."""
         name = f"test_{uuid4().hex}"
         async with self._admin() as connection:
+            # nosemgrep: raw-sql - names of ours, no values
             await connection.execute(text(f"create database {name} template migration strategy file_copy"))
+        # A copy has none of the database's own grants.
+        async with self._admin(name) as connection:
+            await close_database(connection, self._services)
         try:
             yield make_url(self._address).set(database=name).render_as_string(hide_password=False)
         finally:
             async with self._admin() as connection:
+                # nosemgrep: raw-sql - names of ours, no values
                 await connection.execute(text(f"drop database {name} with (force)"))
 
     def stop(self) -> None:

@@ -3,9 +3,8 @@
 import asyncio
 import contextlib
 import gc
-import traceback
-from collections.abc import AsyncIterator, Callable, Iterator
-from typing import ParamSpec, TypeVar
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from typing import Any, ParamSpec, TypeVar
 
 import structlog
 from pydantic import ValidationError
@@ -17,26 +16,23 @@ from contracts.flows import WorkProgressed
 from services.chassis.blobs import Blobs
 from services.chassis.consumer import ATTEMPTS_KEY, BACK_OFF, dead_letter, emitted_events
 from services.chassis.database import Database
+from services.chassis.dead_letters import bug
+from services.chassis.encryption import Vault
 from services.chassis.errors import ExpectedFailure
-from services.chassis.leases import Claim, LeaseLost, Leases
+from services.chassis.leases import WAITING_SLOTS, Claim, LeaseLost, Leases, WorkCrashes, kinds_of
 from services.chassis.logs import bound
+from services.chassis.outbound import Outbound
 from services.chassis.outbox import add_events
 from services.chassis.service import Handler, Service
 from services.chassis.settings import Settings
 from services.chassis.telemetry import Telemetry
 
-__all__ = ["Claim", "Job", "LeaseLost", "WorkCrashes", "Worker"]
-
 log = structlog.get_logger()
-
 P = ParamSpec("P")
 R = TypeVar("R")
-
 PROGRESS_EVERY_SECONDS = 0.5
-# How soon a process sees that work it does was cancelled elsewhere.
-LOOK_SECONDS = 1.0
-# Between attempts to reach a database that is away.
-PAUSE_SECONDS = 1.0
+LOOK_SECONDS = 1.0  # How soon a process sees that work it does was cancelled elsewhere.
+PAUSE_SECONDS = 1.0  # Between attempts to reach a database that is away.
 MAX_ATTEMPTS = len(BACK_OFF) + 1
 
 
@@ -47,15 +43,14 @@ async def _wait(event: asyncio.Event, seconds: float) -> None:
             await event.wait()
 
 
-class WorkCrashes(Exception):
-    """This work took its process down, every time it was tried."""
-
-
 class Job:
     """What a work handler is given beside its event."""
 
     def __init__(self, worker: "Worker", claim: Claim, event: Event) -> None:
         self.blobs: Blobs = worker.blobs
+        self.vault: Vault = worker.vault
+        self.outbound: Outbound = worker.outbound
+        self.shared = worker.shared  # What the service shares, by class.
         self._worker = worker
         self._claim = claim
         self._event = event
@@ -89,7 +84,10 @@ class Job:
         if now - self._last_progress < PROGRESS_EVERY_SECONDS:
             return
         self._last_progress = now
-        event = WorkProgressed.reply_to(self._event, done=done, total=total, message=message)
+        await self.tell(WorkProgressed.reply_to(self._event, done=done, total=total, message=message))
+
+    async def tell(self, event: Event) -> None:
+        """Send an event while the work goes on; raises `LeaseLost` if it no longer counts."""
         async with self._worker.database.transaction(event.tenant) as session:
             if not self.writing:
                 await self._worker.leases.hold(session, self._claim)
@@ -136,26 +134,34 @@ class Job:
 
 
 class Worker:
-    """Claims and runs the long work of one service."""
+    """Claims and runs the long work of one service: that which `waits` for systems of others, or all that does not."""
 
     def __init__(
         self,
         service: Service,
         database: Database,
         blobs: Blobs,
+        vault: Vault,
+        outbound: Outbound,
         telemetry: Telemetry,
         committed: Callable[[], None],
         settings: Settings,
+        shared: Mapping[type, Any],
+        waits: bool,
     ) -> None:
         self.database = database
-        self.leases = Leases(database, service.metadata, settings.lease_seconds, settings.tenant_work_limit)
+        kinds = kinds_of(service, waits=waits)
+        self.leases = Leases(database, service.metadata, settings.lease_seconds, settings.tenant_work_limit, kinds)
         self.metadata = service.metadata
         self.blobs = blobs
+        self.vault = vault
+        self.outbound = outbound
+        self.shared = shared
         self.committed = committed
         self._service = service
         self._telemetry = telemetry
         self._poll_seconds = settings.poll_seconds
-        self._slots = settings.work_concurrency
+        self._slots = WAITING_SLOTS if waits else settings.work_concurrency
         self._wake = asyncio.Event()
         self._look = asyncio.Event()
         self._jobs: dict[Claim, Job] = {}
@@ -283,8 +289,8 @@ class Worker:
         if claim.attempts < MAX_ATTEMPTS and handler is not None:
             await self.leases.postpone(claim, BACK_OFF[claim.attempts - 1])
             return
-        trace = "".join(traceback.format_exception(error))
-        await self._give_up(handler, claim, event, "work_failed", f"{type(error).__name__}: {error}", trace)
+        _, reason, trace = bug(error)
+        await self._give_up(handler, claim, event, "work_failed", reason, trace)
 
     async def _give_up(
         self, handler: Handler | None, claim: Claim, event: Event, code: str, reason: str, trace: str | None
@@ -296,7 +302,7 @@ class Worker:
         await self._close(claim, events, replayable=True)
 
     def _dead_letter(self, claim: Claim, code: str, reason: str, trace: str | None) -> Event:
-        queue = f"{self._service.name}.{claim.message.get('type')}"
+        queue = f"{self._service.name}.{'all' if self._service.hears_everything else claim.message.get('type')}"
         message = {**claim.message, ATTEMPTS_KEY: claim.attempts - 1}
         return dead_letter(self._service.name, queue, message, code=code, reason=reason, trace=trace)
 

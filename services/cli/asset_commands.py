@@ -1,9 +1,11 @@
-"""`modernize assets`: where values come from, what an import changed, and which assets are one machine."""
+"""`modernize assets`: which there are, where values come from, what an import changed, which are one machine."""
 
+from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Literal
 from uuid import UUID
 
 import typer
+from rich.text import Text
 
 from services.cli.answering import answered
 from services.cli.command import connected
@@ -27,6 +29,48 @@ Rows = Annotated[list[str], typer.Argument(help="Its source rows that are the ot
 @asset_commands.callback()
 def assets() -> None:
     """The assets that were found."""
+
+
+@asset_commands.command("list")
+@connected
+def list_assets(
+    client: "RestClient",
+    missing: Annotated[str | None, typer.Option(help="Only those without a value of this field.")] = None,
+    asset_type: Annotated[str | None, typer.Option("--type", help="Only of this asset type, or `unknown`.")] = None,
+    name: Annotated[str | None, typer.Option(help="Part of the name, where names are not sealed.")] = None,
+    exact: Annotated[str | None, typer.Option(help="A host name, FQDN or VM name as a whole.")] = None,
+    address: Annotated[str | None, typer.Option(help="An IP or MAC address as a whole.")] = None,
+    flow: Flow = None,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 100,
+    as_json: bool = False,
+) -> None:
+    """List assets; with --missing those that lack a field, and where they come from."""
+    from contracts.rest import AssetView
+    from services.cli.flow_views import new_table
+
+    asked = {
+        "missing": missing,
+        "asset_type": asset_type,
+        "q": name,
+        "flow_id": flow,
+        "name": exact,
+        "address": address,
+    }
+    # One more than is shown tells whether there are more.
+    found = list(islice(client.items("/assets", AssetView, asked), limit + 1))
+    if as_json:
+        print_json({"assets": [each.model_dump(mode="json") for each in found[:limit]], "more": len(found) > limit})
+        return
+    if not found:
+        out.print("There is no such asset.")
+        return
+    table = new_table("Asset", "Type", "Environment", "Operating system", "Application", "Comes from")
+    for each in found[:limit]:
+        facts = (each.asset_type, each.environment, each.operating_system, each.application_name, each.source_rows)
+        table.add_row(Text(each.name), *(Text(fact or "–") for fact in facts))
+    out.print(table)
+    if len(found) > limit:
+        out.print(f"There are more than these {limit:,}; --limit shows them.")
 
 
 @asset_commands.command("origin")
@@ -144,7 +188,9 @@ def _uid(client: "RestClient", asset: str, flow: UUID | None) -> UUID:
     try:
         return UUID(asset)
     except ValueError:
-        named = [one for one in client.items("/assets", AssetView, {"q": asset, "flow_id": flow}) if one.name == asset]
+        named = [
+            one for one in client.items("/assets", AssetView, {"name": asset, "flow_id": flow}) if one.name == asset
+        ]
     if len(named) != 1:
         uids = ", ".join(str(one.asset_uid) for one in named)
         detail = f"Several assets are called {asset}: {uids}." if named else f"No asset is called {asset}."

@@ -4,12 +4,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from contracts.encryption import EncryptionProgressed
 from contracts.envelope import EVENT_TYPES, Event
 from contracts.flows import WorkProgressed
+from contracts.inventory_sealing import InventorySealingProgressed
 from contracts.operations import EventDeadLettered
 from services.chassis.bus.external import API_KEY_HEADER
 from services.chassis.bus.rabbitmq import DELIVERY_LIMIT
 from services.chassis.bus.transport import DEAD, EVENTS, EXTERNAL, PUBLIC
+from services.chassis.inventory_sealing import sealable_tables, withholding_tables
 from services.chassis.service import Service
 
 Document = dict[str, Any]
@@ -60,7 +63,9 @@ class Participant:
 
     def sent(self) -> list[type[Event]]:
         """Every event it may send: its handlers', its own, and the chassis' reports of work and dead letters."""
-        found: set[type[Event]] = {*self.service.emitted(), *self.sends, EventDeadLettered}
+        found: set[type[Event]] = {*self.service.emitted(), *self.sends, EventDeadLettered, EncryptionProgressed}
+        if sealable_tables(self.service.metadata) or withholding_tables(self.service.metadata):
+            found.add(InventorySealingProgressed)
         if any(handler.long for handler in self.service.handlers):
             found.add(WorkProgressed)
         return sorted(found, key=lambda event: event.type_name)

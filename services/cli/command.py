@@ -36,7 +36,10 @@ _CONNECTION: dict[str, tuple[Any, Any]] = {
         None,
     ),
     "engagement": (
-        Annotated[UUID | None, typer.Option(help="Id of the engagement.", rich_help_panel="Connection")],
+        Annotated[
+            UUID | None,
+            typer.Option(help="Id of the engagement; without it the client account.", rich_help_panel="Connection"),
+        ],
         None,
     ),
 }
@@ -59,11 +62,22 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
 
 def connected(function: Callable[..., None]) -> Callable[..., None]:
     """As `command`, for a command that talks to the gateway through its first parameter, `client`."""
+    return _connected(function, alone_with=None)
 
+
+def connected_unless(argument: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """As `connected`, for a command that needs no gateway where this argument is given: `client` is None then."""
+    return functools.partial(_connected, alone_with=argument)
+
+
+def _connected(function: Callable[..., None], alone_with: str | None) -> Callable[..., None]:
     def run(**given: Any) -> None:
+        connection = {name: given.pop(name) for name in _CONNECTION}
+        if alone_with is not None and given[alone_with] is not None:
+            function(None, **given)
+            return
         from services.cli.rest_client import connect
 
-        connection = {name: given.pop(name) for name in _CONNECTION}
         with connect(**connection) as client:
             function(client, **given)
 

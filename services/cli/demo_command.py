@@ -145,7 +145,7 @@ def _run(client: "RestClient", files: list[Path], progress: "DemoProgress") -> "
 
 def _approve(client: "RestClient", flow: "FlowDetail") -> None:
     from contracts.rest import ApprovalDecisionBody, ApprovalView
-    from services.cli.flow_views import approval_view
+    from services.cli.approval_views import approval_view
 
     for task_id in flow.pending_approval_ids:
         asked = client.get(f"/approvals/{task_id}", ApprovalView)

@@ -11,7 +11,7 @@ from anyio.from_thread import start_blocking_portal
 
 from services.chassis.bus.in_process import InProcessBus
 from services.chassis.embedded_postgres import EmbeddedPostgres
-from services.chassis.errors import Conflict
+from services.chassis.errors import Conflict, ExpectedFailure
 from services.chassis.runtime import Runtime, transport_for
 from services.chassis.settings import Settings
 from services.cli.preparation import prepare
@@ -79,8 +79,11 @@ async def _running(runtimes: dict[str, Runtime], listener: socket.socket) -> Asy
 
     gateway = runtimes["gateway"]
     try:
-        for runtime in runtimes.values():
-            await runtime.listen()
+        try:
+            for runtime in runtimes.values():
+                await runtime.listen()
+        except ExpectedFailure as error:
+            raise CommandFailed(error.problem.detail, code=error.problem.code) from error
         for runtime in runtimes.values():
             await runtime.start()
         await welcome(gateway)

@@ -130,7 +130,8 @@ def approve_flow(
         list[str] | None,
         typer.Option(
             metavar="COLUMN=FIELD",
-            help="Map a column otherwise; no FIELD means to nothing. FILE:COLUMN=FIELD where two files have it.",
+            help="Map a column otherwise; no FIELD means to nothing, 'RAM=in MB' corrects the unit. FILE:COLUMN=FIELD "
+            "where two files have it.",
         ),
     ] = None,
     comment: Annotated[str | None, typer.Option(help="Kept with the decision.")] = None,
@@ -138,7 +139,7 @@ def approve_flow(
 ) -> None:
     """Answer what a flow asks; shows what that is."""
     from contracts.rest import ApprovalDecisionBody, ApprovalView, FlowDetail
-    from services.cli.flow_views import approval_view
+    from services.cli.approval_views import approval_view
     from services.cli.mapping_edits import edits_by_table
     from services.cli.wording import moment
 
@@ -170,4 +171,5 @@ def approve_flow(
         print_models("approvals", asked if show else answered)
     for approval in [] if as_json else answered:
         edits = f" with {len(edit)} changed" if edit else ""
-        out.print(f"[green]✓[/] {approval.status.capitalize()}{edits}: {approval.title}.")
+        left = "Edited, and left to somebody else to approve" if approval.status == "pending" else None
+        out.print(f"[green]✓[/] {left or approval.status.capitalize() + edits}: {approval.title}.")

@@ -1,8 +1,6 @@
 """Flows and what they ask of people, as tables."""
 
-import json
 from collections.abc import Iterable
-from typing import Any
 
 from rich import box
 from rich.console import Group, RenderableType
@@ -10,16 +8,13 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from contracts.discovery import ColumnMapping, TableMapping
-from contracts.planning import Wave
-from contracts.rest import ApprovalView, FlowDetail, FlowView
+from contracts.discovery import ColumnMapping
+from contracts.rest import FlowDetail, FlowView
 from services.cli.terminal import out, program
-from services.cli.wording import count, moment, percent, summary_of, table_name, took, waiting, words
+from services.cli.wording import moment, percent, summary_of, took, waiting, words
 
 # Columns that a terminal needs for the tables with everything in them.
 WIDE = 100
-# More waves than this are for the report and not for a terminal.
-MOST_WAVES = 20
 
 _COLOURS = {
     **dict.fromkeys(("created", "scheduled", "queued", "skipped"), "dim"),
@@ -161,50 +156,3 @@ def mapping_table(columns: Iterable[ColumnMapping], title: str | None = None) ->
             Text(column.reason),
         )
     return table
-
-
-def approval_view(approval: ApprovalView) -> RenderableType:
-    """What a person is asked: the doubtful columns of a mapping, the waves of a plan, or whatever else it is."""
-    if approval.kind == "field_mapping":
-        return _doubtful_columns(approval.details)
-    if approval.kind == "wave_plan":
-        return _waves(approval.details)
-    return Text(json.dumps(approval.details, ensure_ascii=False, indent=2))
-
-
-def _doubtful_columns(details: dict[str, Any]) -> RenderableType:
-    mappings = [TableMapping.model_validate(mapping) for mapping in details["mappings"]]
-    parts: list[RenderableType] = []
-    for mapping in mappings:
-        doubtful = [column for column in mapping.columns if column.status == "review"]
-        clear = len(mapping.columns) - len(doubtful)
-        name = table_name(mapping.file_name, mapping.sheet)
-        parts += [Text(f"  {each.reason}") for each in (mapping.source.drift if mapping.source else [])]
-        if not doubtful:
-            parts.append(f"[bold]{escape(name)}[/]  {count(clear, 'column')}, none doubtful")
-            continue
-        title = f"{escape(name)}  {count(len(doubtful), 'doubtful column')}, {clear} clear"
-        table = new_table("Column", "Proposed", "Confidence", "Else", "Why", title=title)
-        table.columns[2].justify = "right"
-        for column in doubtful:
-            proposed = f"{column.field} ({column.unit})" if column.unit else column.field or "–"
-            others = ", ".join(column.alternatives[:2])
-            table.add_row(Text(column.column), proposed, percent(column.confidence), others, Text(column.reason))
-        parts.append(table)
-    return Group(*parts)
-
-
-def _waves(details: dict[str, Any]) -> RenderableType:
-    waves = [Wave.model_validate(wave) for wave in details["waves"]]
-    table = new_table("Wave", "Name", "Applications", "Assets", "Move groups", "Risk")
-    for column in table.columns[2:]:
-        column.justify = "right"
-    for wave in waves[:MOST_WAVES]:
-        figures = (str(len(wave.application_ids)), str(wave.asset_count), str(wave.move_groups), f"{wave.risk:.2f}")
-        table.add_row(str(wave.number), Text(wave.name), *figures)
-    lines: list[RenderableType] = [table]
-    if more := waves[MOST_WAVES:]:
-        rest = count(sum(wave.asset_count for wave in more), "asset")
-        lines.append(f"[dim]… and {count(len(more), 'more wave')} with {rest}.[/]")
-    stay = ", ".join(f"{words(treatment)} {number}" for treatment, number in details["unplanned"].items())
-    return Group(*lines, f"In no wave: {stay}" if stay else "Every application is in a wave.")

@@ -143,7 +143,8 @@ def _to_its_end(client: RestClient, flow_id: UUID, display: FlowDisplay, decide:
         display.show(flow)
         if flow.status in ENDED | STANDING:
             return flow
-        if flow.pending_approval_ids:
+        # The task is known a moment before the flow says that it waits for it, or while a branch beside it still runs.
+        if flow.status == "waiting" and flow.pending_approval_ids:
             if decide is None:
                 return flow
             display.pause()

@@ -35,7 +35,7 @@ def say(
     yes: Yes = False,
     as_json: bool = False,
 ) -> None:
-    """Teach in words, English or German: 'X should map to Y', 'X is not Y', 'X ist die Y', 'ignore X'."""
+    """Teach in words, English or German: 'X should map to Y', 'X is not Y', 'X is in MB', 'ignore X'."""
     from contracts.rest_learning import LearningBody
 
     _teach(client, LearningBody(text=text, source_id=source), yes=yes, as_json=as_json)
@@ -46,7 +46,10 @@ def say(
 def teach_columns(
     client: "RestClient",
     lessons: Annotated[
-        list[str], typer.Argument(metavar="COLUMN=FIELD...", help="No FIELD means nothing.", show_default=False)
+        list[str],
+        typer.Argument(
+            metavar="COLUMN=FIELD...", help="No FIELD means nothing; 'RAM=in MB' is the unit.", show_default=False
+        ),
     ],
     reject: Annotated[bool, typer.Option("--not", help="Teach that the columns are not these fields.")] = False,
     source: Source = None,
@@ -56,14 +59,18 @@ def teach_columns(
     """Teach what columns mean, or with --not what they do not."""
     from contracts.learning import Teaching
     from contracts.rest_learning import LearningBody
+    from services.cli.mapping_edits import field_and_unit
 
     taught = []
     for lesson in lessons:
         column, separator, field = lesson.rpartition("=")
         if not separator or not column.strip() or (reject and not field.strip()):
             wrong_usage(f"{lesson!r} is not of the form COLUMN=FIELD, such as 'Tier=dr_tier'.")
-        verdict = "is_not" if reject else "is"
-        taught.append(Teaching(column=column.strip(), verdict=verdict, field=field.strip() or None))
+        named, unit = field_and_unit(field)
+        if reject or named is not None or unit is None:
+            taught.append(Teaching(column=column.strip(), verdict="is_not" if reject else "is", field=named))
+        if unit is not None:
+            taught.append(Teaching(column=column.strip(), verdict="in_unit", field=None, unit=unit))
     _teach(client, LearningBody(lessons=taught, source_id=source), yes=yes, as_json=as_json)
 
 

@@ -16,6 +16,8 @@ _COLOURS = {"proposed": "yellow", "applied": "green", "refused": "red", "undone"
 
 def says(teaching: Teaching) -> str:
     """What is taught of a column, such as `→ memory_gb` or `is not dr_tier`."""
+    if teaching.verdict == "in_unit":
+        return f"is in {teaching.unit}"
     return f"is not {teaching.field}" if teaching.verdict == "is_not" else f"→ {teaching.field or 'nothing'}"
 
 
@@ -49,6 +51,8 @@ def say_learning(learning: LearningView) -> None:
     out.print(f"  {summary(learning)}", markup=False, soft_wrap=True)
     if learning.effect is not None:
         out.print(effect_view(learning.effect))
+    for field in learning.kept_fields or []:
+        out.print(f"  The field {field.field_id} stays: {field.reason}", markup=False, soft_wrap=True)
     if learning.status == "proposed":
         out.print(f"  It does not count yet. Apply it:  {program()} learn apply {learning.learning_id}", soft_wrap=True)
     if learning.status == "applied":
@@ -77,11 +81,15 @@ def effect_view(effect: Effect) -> RenderableType:
 
 
 def _before(column: ColumnChange) -> str:
-    return f"{column.field_before or '–'} ({column.status_before})"
+    return _proposal(column.field_before, column.unit_before, column.status_before)
 
 
 def _after(column: ColumnChange) -> str:
-    return f"{column.field_after or '–'} ({column.status_after})"
+    return _proposal(column.field_after, column.unit_after, column.status_after)
+
+
+def _proposal(field: str | None, unit: str | None, status: str) -> str:
+    return f"{field or '–'}{f' in {unit}' if unit else ''} ({status})"
 
 
 def lesson_table(lessons: Iterable[LessonView], title: str | None = None) -> RenderableType:

@@ -7,7 +7,7 @@ import typer
 
 from services.cli.answering import answered
 from services.cli.command import connected
-from services.cli.terminal import CommandFailed, out, print_json
+from services.cli.terminal import CommandFailed, out, print_json, program
 
 if TYPE_CHECKING:
     from contracts.rest_quality import QualityFailureView, QualityFigureView, QualityView
@@ -55,6 +55,8 @@ def _say(told: "QualityView", figures: "list[QualityFigureView]", failures: "lis
             of = figure.of if figure.source is None else f"{figure.of} ({figure.source})"
             table.add_row(figure.measure, of, f"{figure.total:,}", f"{figure.good / figure.total:.0%}")
     out.print(table)
+    if any(figure.lacking for figure in figures):
+        out.print(f"The assets that lack a field:  {program()} assets list --missing FIELD --flow {told.flow_id}")
     for failure in failures:
         what = failure.name or "cell"
         line = f"{failure.of}: {what} ({failure.source_rows}): {failure.value!r}, {failure.reason}"
@@ -63,7 +65,8 @@ def _say(told: "QualityView", figures: "list[QualityFigureView]", failures: "lis
         mark = "[green]✓[/]" if phase.ready else "[yellow]![/]"
         out.print(f"{mark} {phase.phase}:", "ready" if phase.ready else "not ready", highlight=False)
         for low in phase.failures:
-            line = f"    {low.figure} is {low.value:.0%} and should be {low.needed:.0%}. {low.advice}"
+            behind = f" ({low.lacking:,} of {low.total:,} are without)" if low.total else ""
+            line = f"    {low.figure} is {low.value:.0%} and should be {low.needed:.0%}{behind}. {low.advice}"
             out.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
@@ -84,3 +87,23 @@ def _measured(client: "RestClient", flow: UUID | None) -> "QualityView":
     if told.problem is not None:
         raise CommandFailed(told.problem.detail, code=told.problem.code)
     return told
+
+
+@connected
+def readiness(client: "RestClient", as_json: bool = False) -> None:
+    """Tell what assessment and planning need of an inventory, why, and whether a person is asked where it lacks."""
+    from contracts.rest_quality import NeedsView
+    from services.cli.flow_views import new_table
+
+    told = client.get("/readiness", NeedsView)
+    if as_json:
+        print_json(told.model_dump(mode="json"))
+        return
+    table = new_table("Phase", "Needs", "At least", "By default", "Because")
+    for phase in told.phases:
+        for need in phase.needs:
+            ours = "–" if need.by_default is None else f"{need.by_default:.0%}"
+            table.add_row(phase.phase, f"{need.label} ({need.figure})", f"{need.share:.0%}", ours, need.reason)
+    out.print(table)
+    asks = "A flow waits for a person where one of these lacks." if told.asks else "Nobody is asked; it is only shown."
+    out.print(f"{asks} Change it:  {program()} config set readiness_gate|readiness_thresholds", soft_wrap=True)

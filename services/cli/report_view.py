@@ -12,7 +12,8 @@ from rich.text import Text
 from contracts.catalog import CATALOG
 from contracts.discovery import ColumnMapping, QualityReport, TableMapping
 from contracts.report import Count, Finding, Report, Treatment, WaveSummary
-from services.cli.flow_views import MOST_WAVES, WIDE, new_table
+from services.cli.approval_views import MOST_WAVES
+from services.cli.flow_views import WIDE, new_table
 from services.cli.terminal import out
 from services.cli.wording import count, percent, table_name, words
 

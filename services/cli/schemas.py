@@ -10,6 +10,7 @@ import yaml
 
 import contracts
 from contracts.envelope import EVENT_TYPES, Event
+from services.agent_runner.app import SENT_BY_SWEEPS
 from services.agent_runner.app import service as agent_runner
 from services.audit.app import service as audit
 from services.chassis.bus.in_process import InProcessBus
@@ -28,7 +29,7 @@ PARTICIPANTS = (
     Participant(gateway, sends=SENT_BY_ROUTES, admits=tuple(admission.ADMITTED.values())),
     Participant(flow_orchestrator),
     Participant(field_mapping),
-    Participant(agent_runner),
+    Participant(agent_runner, sends=SENT_BY_SWEEPS),
     Participant(audit),
 )
 
@@ -86,7 +87,7 @@ def _json(document: dict[str, Any]) -> str:
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
-class _NoAliases(yaml.SafeDumper):
+class _NoAliases(yaml.CSafeDumper):
     """Writes an object out wherever it occurs, so that a reader meets no anchors."""
 
     def ignore_aliases(self, data: Any) -> bool:

@@ -7,6 +7,7 @@ import sys
 
 from fastapi import FastAPI
 
+from services.chassis.errors import ExpectedFailure
 from services.chassis.health import health_app
 from services.chassis.runtime import Runtime, transport_for
 from services.chassis.settings import Settings
@@ -62,7 +63,10 @@ async def _start(runtime: Runtime) -> None:
     advice = "If it runs: has `modernize migrate` made this service's role and tables, with the same password?"
     # Any error may pass: until the migration job has run, the service's role does not exist.
     await until_it_answers("the database", runtime.database.ping, lambda error: True, advice)
-    await announced(runtime.start(), "the message broker")
+    try:
+        await announced(runtime.start(), "the message broker")
+    except ExpectedFailure as error:
+        raise CommandFailed(error.problem.detail, code=error.problem.code) from error
     if runtime.service.name == "gateway":
         from services.gateway.app import welcome
 

@@ -40,7 +40,9 @@ def reserve(host: str, port: int) -> socket.socket:
 def address_of(listener: socket.socket) -> str:
     """The URL at which people on this machine reach the socket."""
     host, port = listener.getsockname()[:2]
-    reachable = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
+    reachable = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(  # nosec B104 # binds nothing
+        host, f"[{host}]" if ":" in host else host
+    )
     return f"http://{reachable}:{port}"
 
 

@@ -22,11 +22,10 @@ _STAMP = re.compile(
 
 @dataclass(frozen=True)
 class Compared:
-    """The changes of some assets (`ASSET_CHANGES`), and how many of the earlier ones there are."""
+    """The changes of some assets (`ASSET_CHANGES`), and how many of them are known."""
 
     changes: pl.DataFrame
     found_again: int
-    vanished: pl.Series
 
 
 def is_same_estate(found_again: int, vanished: int) -> bool:
@@ -45,31 +44,26 @@ def sources_of(source_rows: pl.Series) -> set[str]:
     return {source_of(place) for place in tables.drop_nulls()}
 
 
-def compare(before: pl.DataFrame, after: pl.DataFrame, sources: set[str]) -> Compared:
-    """Stored assets against those of an import, both of one range of uids; `sources` are the import's.
+def compare(before: pl.DataFrame, after: pl.DataFrame) -> Compared:
+    """Assets of an import, and what is stored of them; an asset counts as changed when a field has another value.
 
-    Both have a column for each field of the catalogue, `before` also `vanished_from`. An asset has vanished when every
-    source that knew it was imported again without it, and counts as changed when a field has another value.
+    `before` has a column for each field of the catalogue and `vanished_from`; a field that `after` lacks is empty.
     """
-    known = before.select("asset_uid", "vanished_from", "source_rows")
-    joined = after.select("asset_uid", "name").join(known, on="asset_uid", how="left")
-    again = before.filter(pl.col("vanished_from").is_not_null()).select("asset_uid")
-    back = joined.join(again, on="asset_uid", how="semi")
-    appeared = after.select("asset_uid", "name").join(before, on="asset_uid", how="anti")
-    missing = before.filter(pl.col("vanished_from").is_null()).join(after, on="asset_uid", how="anti")
-    gone = missing.filter(_only_from(missing["source_rows"], sources))
-    return Compared(
-        changes=pl.concat(
-            [
-                _told(appeared, "appeared"),
-                _told(back, "returned"),
-                _changed(before, after),
-                _told(gone, "vanished"),
-            ]
-        ),
-        found_again=before.join(after, on="asset_uid", how="semi").height,
-        vanished=gone["asset_uid"],
-    )
+    known = before.select("asset_uid", "vanished_from")
+    named = after.select("asset_uid", "name")
+    back = named.join(known.filter(pl.col("vanished_from").is_not_null()), on="asset_uid", how="semi")
+    appeared = named.join(known, on="asset_uid", how="anti")
+    changes = [_told(appeared, "appeared"), _told(back, "returned"), _changed(before, after)]
+    return Compared(pl.concat(changes), known.height)
+
+
+def vanished(missing: pl.DataFrame, sources: set[str]) -> pl.DataFrame:
+    """Those of the stored assets that an import does not have which are gone (`ASSET_CHANGES`).
+
+    An asset has vanished when every source that knew it was imported again without it; `sources` are the import's.
+    """
+    present = missing.filter(pl.col("vanished_from").is_null())
+    return _told(present.filter(_only_from(present["source_rows"], sources)), "vanished")
 
 
 def _only_from(source_rows: pl.Series, sources: set[str]) -> pl.Series:
@@ -86,7 +80,8 @@ def _told(assets: pl.DataFrame, change: str) -> pl.DataFrame:
 
 def _changed(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
     """One row for each field of an asset that has another value now."""
-    both = after.join(before, on="asset_uid", suffix=" before")
+    empty = (pl.lit(None, before.schema[name]).alias(name) for name in CATALOG if name not in after.columns)
+    both = after.with_columns(*empty).join(before, on="asset_uid", suffix=" before")
     found = [pl.DataFrame(schema=_SCHEMA)]
     for name in CATALOG:
         now, was = pl.col(name), pl.col(f"{name} before")

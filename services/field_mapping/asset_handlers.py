@@ -1,6 +1,7 @@
 """What people ask of single assets, answered from the files' tables and the mapping that made them."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, cast
 from uuid import UUID
 
@@ -17,20 +18,26 @@ from contracts.assets import (
     AssetSplitRequested,
     DuplicateDecided,
 )
+from contracts.configuration import READINESS_THRESHOLDS
 from contracts.discovery import ColumnMapping, TableMapping, TableProfile
 from contracts.envelope import Event
 from contracts.quality import QualityCompleted, QualityFailed, QualityRequested
+from services.chassis.configuration import configured
 from services.chassis.errors import ExpectedFailure
 from services.chassis.frames import insert_frames, load_frame, store_frame
+from services.chassis.inventory_sealing import is_sealed
+from services.chassis.sealed_events import sealed_origin
+from services.chassis.sealed_rows import sealed_frame
 from services.chassis.work import Job
 from services.field_mapping.handlers import asset_rows, service
 from services.field_mapping.knowledge import read_own_types
 from services.field_mapping.normalise import RULES_VERSION, SourceTable
 from services.field_mapping.origin import origins, rows_of
 from services.field_mapping.quality_measures import measure
-from services.field_mapping.readiness import readiness
+from services.field_mapping.readiness import Lacking, readiness
 from services.field_mapping.splitting import SplitRefused, other_uid, split_asset
 from services.field_mapping.tables import Asset, IdentityDecision, Mapping
+from services.field_mapping.withholding import withheld
 
 
 @service.work
@@ -38,10 +45,13 @@ async def tell_origin(event: AssetOriginRequested, job: Job) -> AssetOriginCompl
     """Read the asset's source rows again, and tell what each of its values was made of."""
     used, tables = await _source_tables(event, job, event.source_rows)
     fields = await job.run(origins, tables, event.source_rows)
+    async with job.reading() as session:
+        sealed = await is_sealed(session, service.metadata, event.tenant)
     return AssetOriginCompleted.reply_to(
         event,
         asset_uid=event.asset_uid,
-        fields=fields,
+        fields=[] if sealed else fields,
+        sealed=sealed_origin(job.vault, event.tenant, event.asset_uid, fields) if sealed else None,
         rules_changed=any(row.rules_version != RULES_VERSION for row in used),
     )
 
@@ -66,7 +76,11 @@ async def split(event: AssetSplitRequested, job: Job) -> AssetSplitCompleted | A
     blob = await store_frame(job, event.tenant, "split_assets", assets)
     session = await job.begin()
     table = cast(Table, Asset.__table__)
-    await insert_frames(session, table, asset_rows(assets), {"flow_id": event.flow_id}, replace=True)
+    stored = None
+    if await is_sealed(session, service.metadata, event.tenant):
+        stored = partial(sealed_frame, job.vault, event.tenant, table, fixed={})
+    rows = [asset_rows(assets, assets.columns)]
+    await insert_frames(session, table, rows, {"flow_id": event.flow_id}, replace=True, stored=stored)
     await _decide(session, event, (event.asset_uid, other), same=False, decided_by=event.decided_by)
     return AssetSplitCompleted.reply_to(event, asset_uid=event.asset_uid, other_uid=other, assets=blob)
 
@@ -89,12 +103,19 @@ async def measure_quality(event: QualityRequested, job: Job) -> QualityCompleted
     """Measure an inventory in detail, which nobody waits for while it is imported."""
     _, tables = await _source_tables(event, job, None)
     assets = await load_frame(job, event.tenant, event.assets)
+    applications = None if event.applications is None else await load_frame(job, event.tenant, event.applications)
+    async with job.reading() as session:
+        thresholds = await configured(session, service.metadata, event.tenant, READINESS_THRESHOLDS)
+        sealed = await is_sealed(session, service.metadata, event.tenant)
+    lacking = Lacking(thresholds, applications)
+    await job.run(lacking.add, assets)
     measured = await job.run(measure, assets, tables, event.time.date())
+    judged = readiness(event.flow_id, event.quality, lacking, thresholds)
     return QualityCompleted.reply_to(
         event,
         figures=await store_frame(job, event.tenant, "quality_figures", measured.figures),
         failures=await store_frame(job, event.tenant, "quality_failures", measured.failures),
-        readiness=readiness(event.quality),
+        readiness=withheld(judged) if sealed else judged,
     )
 
 

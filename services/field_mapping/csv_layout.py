@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from services.field_mapping.file_format import HEAD_BYTES
-from services.field_mapping.header import Header, find_header
+from services.field_mapping.fixed_width import FixedWidth, aligned_columns, ruled_columns
+from services.field_mapping.header import Header, find_header, is_ruler
 from services.field_mapping.read_table import reject
 from services.field_mapping.text_encoding import CHUNK_BYTES
 
@@ -21,10 +22,12 @@ USUAL_DELIMITERS = ",;\t|"
 # They stand in names and values, too, so they divide a table only where all its rows have the same number of cells.
 _OTHER_DELIMITERS = ":~^!#$%&*@/\x1f\x1e\x01¦¬§·"
 _EVEN = 0.95
+_MOSTLY_EVEN = 0.8
 _HEAD_RECORDS = 200
 _ENCODED_BOM = "\ufeff"
 # A first line of nothing but cells in single quotes.
 _SINGLE_QUOTED = re.compile(r"\s*'[^'\r\n]*'([^\w\s']+|\t)('[^'\r\n]*'(\1|[ ]*\r?\n))+")
+_LINE_END = re.compile(r"\r\n|\r|\n")
 _BACKSLASH = re.compile(r"""\\(["'\\])?""")
 
 
@@ -54,7 +57,7 @@ class Dialect:
 class Layout:
     """Where the table of a text file begins: the header's record and the lines up to its end."""
 
-    dialect: Dialect
+    dialect: Dialect | FixedWidth
     header: Header
     lines: int
     above: list[list[str]]
@@ -108,14 +111,23 @@ def _is_blank(text: Path) -> bool:
 
 
 def _best(head: _Head) -> Layout | None:
+    lines = _LINE_END.split(head.text)[: None if head.complete else -1]
+    ruled = None if head.named else _fixed(head, ruled_columns(lines))
+    if ruled is not None and ruled.header.naming:
+        return ruled
     quote = "'" if _SINGLE_QUOTED.match(head.text) else '"'
     best = _fittest(_layout(head, Dialect(each, quote)) for each in head.named or USUAL_DELIMITERS)
+    if not head.named and (best is None or best.even < _EVEN or best.header.index):
+        aligned = _fixed(head, aligned_columns(lines))
+        if aligned is not None and (best is None or _fits_better(aligned, best)):
+            return aligned
     if best is None or best.even < _EVEN or best.header.index:
         possible = [each for each in _OTHER_DELIMITERS if each in head.text]
-        others = (_layout(head, Dialect(each, quote)) for each in possible)
+        escapes = (False, True) if f"\\{quote}" in head.text else (False,)
+        others = (_layout(head, Dialect(each, quote, escaped)) for each in possible for escaped in escapes)
         best = _fittest([best, *(other for other in others if other and other.even >= _EVEN and other.header.naming)])
-    if best is None:
-        return None
+    if best is None or isinstance(best.dialect, FixedWidth):
+        return best
     end = rf"[{re.escape(best.dialect.delimiter)}\r\n]"
     # A backslash and a quote within a cell; at its end they close a Windows path.
     if re.search(rf"(?:^|{end}){quote}[^{quote}\r\n]*\\{quote}(?!{end}|{quote}|$)", head.text):
@@ -123,12 +135,26 @@ def _best(head: _Head) -> Layout | None:
     return best
 
 
+def _fits_better(aligned: Layout, best: Layout) -> bool:
+    """Whether columns explain the text better than a delimiter, which then does not stand in their header."""
+    if len(best.header.cells) == 1:
+        return True
+    elsewhere = aligned.header.index != best.header.index
+    return elsewhere and aligned.header.naming and len(aligned.header.cells) > len(best.header.cells)
+
+
+def _fixed(head: _Head, columns: FixedWidth | None) -> Layout | None:
+    """The layout of text in columns, if most rows keep to them."""
+    layout = _layout(head, columns) if columns is not None else None
+    return layout if layout is not None and layout.even >= _MOSTLY_EVEN else None
+
+
 def _fittest(layouts: Iterable[Layout | None]) -> Layout | None:
     found = [layout for layout in layouts if layout is not None]
     return max(found, key=lambda layout: (layout.header.fit, layout.even, layout.header.naming), default=None)
 
 
-def _layout(head: _Head, dialect: Dialect) -> Layout | None:
+def _layout(head: _Head, dialect: Dialect | FixedWidth) -> Layout | None:
     reader = dialect.records(io.StringIO(head.text, newline=""))
     records, lines = [], []
     for record in itertools.islice(lenient(reader), _HEAD_RECORDS):
@@ -142,6 +168,6 @@ def _layout(head: _Head, dialect: Dialect) -> Layout | None:
         return None
     # With a wrong delimiter a quote in the middle of the text opens a cell, which swallows line after line.
     header = replace(header, fit=header.fit * len(records) / max(lines))
-    below = [len(record) for record in records[header.index :] if any(record)]
+    below = [len(record) for record in records[header.index :] if any(record) and not is_ruler(record)]
     even = below.count(len(header.cells)) / len(below) if len(header.cells) > 1 else 0.0
     return Layout(dialect, header, lines[header.index], records[int(skip) : header.index], even)

@@ -1,4 +1,4 @@
-"""CSV, TSV and their kin as tables: found dialect, polars for the well-formed, a tolerant rewrite for the rest."""
+"""Text tables, delimited or in columns: found dialect, polars for the well-formed, a tolerant rewrite for the rest."""
 
 import contextlib
 import csv
@@ -13,7 +13,7 @@ import polars as pl
 
 from contracts.claim_checks import ROW_NUMBER
 from contracts.envelope import Problem
-from services.field_mapping.csv_layout import USUAL_DELIMITERS, Layout, find_layout, lenient
+from services.field_mapping.csv_layout import USUAL_DELIMITERS, Dialect, Layout, find_layout, lenient
 from services.field_mapping.csv_repair import rewrite
 from services.field_mapping.file_format import HEAD_BYTES
 from services.field_mapping.header import column_names
@@ -38,7 +38,7 @@ _LONE_RETURN = re.compile(rb"\r(?!\n)")
 
 
 def read_csv(path: Path, file_name: str, limits: ReadLimits) -> ReadTable:
-    """The one table of a delimited text file.
+    """The one table of a text file, delimited or in columns of fixed width.
 
     Raises `FileRejected` with `unreadable_encoding`, `too_many_columns`, `too_many_rows`, `no_header`, `no_rows`,
     `empty_file`, `cell_too_long` or `unclosed_quote`.
@@ -87,12 +87,13 @@ def _read_records(
     """The filled records below the header, packed, their header's cells, and what had to be treated specially."""
     cells, first = layout.header.cells, layout.header.index + 2
     dialect = layout.dialect
-    lines = _plain_lines(text, dialect.delimiter, file_name) if dialect.plain else None
-    if lines is not None:
-        refuse_many_cells(min(lines, limits.max_rows), len(cells), file_name, limits)
-        # More cells than columns somewhere raise: only the tolerant way keeps them all.
-        with contextlib.suppress(pl.exceptions.ComputeError, pl.exceptions.SchemaError):
-            return _pack(text, dialect.delimiter, cells, first, layout.lines), cells, []
+    if isinstance(dialect, Dialect) and dialect.plain:
+        lines = _plain_lines(text, dialect.delimiter, file_name)
+        if lines is not None:
+            refuse_many_cells(min(lines, limits.max_rows), len(cells), file_name, limits)
+            # More cells than columns somewhere raise: only the tolerant way keeps them all.
+            with contextlib.suppress(pl.exceptions.ComputeError, pl.exceptions.SchemaError):
+                return _pack(text, dialect.delimiter, cells, first, layout.lines), cells, []
     repaired = folder / "repaired.csv"
     widest, rows, problems = rewrite(text, repaired, dialect, layout.header.index + 1, len(cells), file_name, limits)
     refuse_many_cells(rows, widest, file_name, limits)

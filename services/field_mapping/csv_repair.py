@@ -7,14 +7,21 @@ from pathlib import Path
 
 from contracts.envelope import Problem
 from services.field_mapping.csv_layout import Dialect
+from services.field_mapping.fixed_width import FixedRecords, FixedWidth
 from services.field_mapping.read_table import MAX_PROBLEMS, ReadLimits, cell_too_long, reject, too_many_columns
 
 _SEPARATORS = frozenset("\x1c\x1d\x1e\x1f")
-_END = "\x00end of file\x00"
+_END = "\x00end-of-file\x00"
 
 
 def rewrite(
-    text: Path, target: Path, dialect: Dialect, skip_records: int, width: int, file_name: str, limits: ReadLimits
+    text: Path,
+    target: Path,
+    dialect: Dialect | FixedWidth,
+    skip_records: int,
+    width: int,
+    file_name: str,
+    limits: ReadLimits,
 ) -> tuple[int, int, list[Problem]]:
     """Write the records after the first `skip_records` to `target`, comma separated, one record a row.
 
@@ -30,7 +37,9 @@ def rewrite(
         write = csv.writer(output).writerow
         # No database takes the zero character, so it becomes a sign that shows it.
         lines = (line.replace("\0", "\ufffd") for line in source)
-        reader = dialect.records(itertools.chain(lines, [_END]))
+        # Only a quote can reach over the end.
+        ending = [_END] if isinstance(dialect, Dialect) else []
+        reader = dialect.records(itertools.chain(lines, ending))
         for record in _numbered_errors(itertools.islice(reader, skip_records, None), skip_records, file_name, limits):
             closed = record == [_END]
             if closed:
@@ -46,7 +55,7 @@ def rewrite(
                     if surplus < MAX_PROBLEMS:
                         problems.append(_surplus(record, width, row, file_name))
             write(record)
-    if not closed:
+    if ending and not closed:
         reject(
             "unclosed_quote",
             file_name,
@@ -54,6 +63,8 @@ def rewrite(
             "one cell. Close or remove the quote and upload the file again.",
             row=row,
         )
+    if isinstance(reader, FixedRecords):
+        problems += reader.problems(skip_records, file_name)
     if surplus > len(problems):
         more = f"{surplus - len(problems):,} more rows have more cells than the header; they are not listed one by one."
         problems.append(Problem(code="surplus_cells", detail=more, file_name=file_name))

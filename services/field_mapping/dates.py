@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import partial
 from uuid import UUID
@@ -32,7 +33,9 @@ _MONTH_NUMBERS = {
 }  # fmt: skip
 _YEAR_FIRST = r"^(?<year>\d{4})[-/.](?<month>\d{1,2})[-/.](?<day>\d{1,2})" + _TIME
 _YEAR_LAST = r"^(?<first>\d{1,2})(?<separator>[-/.])(?<second_part>\d{1,2})[-/.](?<year>\d{4}|\d{2})" + _TIME
-_DAY_MONTH_NAME = r"^(?<day>\d{1,2})(?:st|nd|rd|th|\.)?[-\s]+(?<name>\p{L}{3,9})\.?[-,\s]+(?<year>\d{4}|\d{2})" + _TIME
+_DAY_MONTH_NAME = (
+    r"^(?<day>\d{1,2})(?:st|nd|rd|th|\.)?[-/\s]+(?<name>\p{L}{3,9})\.?[-/,\s]+(?<year>\d{4}|\d{2})" + _TIME
+)
 _MONTH_NAME_DAY = (
     r"^(?:\p{L}{3,9}, )?(?<name>\p{L}{3,9})\.?\s+(?<day>\d{1,2})(?:st|nd|rd|th)?,?\s+(?<year>\d{4})" + _TIME
 )
@@ -47,7 +50,17 @@ _AGE = re.compile(
     r"(?:(\d+) ?d(?:ays?)?)? (?:ago|old)",
     re.IGNORECASE,
 )
+# Parts of the calendar longer than a day. "Jan-24" is how Excel shows a month.
+_MONTHS = (
+    r"^(?<year>\d{4})[-/.](?<month>\d{1,2})$",
+    r"^(?<month>\d{1,2})[-/.](?<year>\d{4})$",
+    r"^(?<name>\p{L}{3,9})\.?[-/,\s]+(?<year>\d{4})$",
+    r"^(?<name>\p{L}{3})[-/'’](?<year>\d{2})$",
+)
+_QUARTERS = (r"^[Qq](?<quarter>[1-4])[-/\s]*(?<year>\d{4})$", r"^(?<year>\d{4})[-/\s]*[Qq](?<quarter>[1-4])$")
+_YEAR = r"^(?<year>(?:19[7-9]|20\d)\d)$"
 _COMPACT = r"^(?<year>(?:19|20)\d{2})(?<month>\d{2})(?<day>\d{2})(?:(?<hour>\d{2})(?<minute>\d{2})(?<second>\d{2}))?$"
+_EITHER_ORDER = re.compile(r"(\d{1,2})[-/.](\d{1,2})[-/.](?:\d{4}|\d{2})(?!\d)")
 _SERIAL = r"^\d{5}(?:\.\d+)?$"
 _EPOCH = r"^\d{10}(?:\d{3})?$"
 
@@ -106,6 +119,12 @@ def _nothing(text: pl.Series) -> pl.Series:
 def _matching(text: pl.Series, pattern: str) -> pl.Series:
     """Timestamps of the values that `pattern` fits."""
     parts = _components(text, pattern)
+    if "day" not in parts.columns:
+        parts = parts.with_columns(day=pl.when(pl.col("year").is_not_null()).then(1))
+    if "quarter" in parts.columns:
+        parts = parts.with_columns(month=pl.col("quarter") * 3 - 2)
+    elif not {"month", "name"} & set(parts.columns):
+        parts = parts.with_columns(month=pl.col("day"))
     if "name" in parts.columns:
         lower = pl.col("name").str.to_lowercase()
         four, three = (lower.str.slice(0, n).replace_strict(_MONTH_NUMBERS, default=None, return_dtype=pl.Int64)
@@ -124,15 +143,46 @@ def _year_last(text: pl.Series, day_first: bool) -> pl.Series:
     return _timestamps(parts)
 
 
-def _order(text: pl.Series) -> tuple[bool, bool, str | None]:
-    """Of dates with "/" or "-": whether the day is first, whether all agree on it, and an example of one left open."""
+@dataclass(frozen=True)
+class DateOrder:
+    """How a column's dates with "/" or "-" are read: `proof` is a value that says so, `agreed` that none denies it.
+
+    `left_open` is an example of one that could be read either way and is not proven by the column.
+    """
+
+    day_first: bool
+    agreed: bool
+    proof: str | None
+    left_open: str | None
+
+
+def date_order(text: pl.Series) -> DateOrder:
+    """What the values of one column say about the order of day and month: day first only if some value proves it."""
     parts = text.str.extract_groups(r"^(?<first>\d{1,2})[-/](?<last>\d{1,2})[-/]\d").struct.unnest().cast(pl.Int64)
     proves_day, proves_month = parts["first"] > 12, parts["last"] > 12
     if proves_day.any() != proves_month.any():
-        return bool(proves_day.any()), True, None
+        proof = text.filter(proves_day | proves_month).min()
+        return DateOrder(bool(proves_day.any()), True, proof if isinstance(proof, str) else None, None)
     example = text.filter((parts["first"] <= 12) & (parts["last"] <= 12) & (parts["first"] != parts["last"])).min()
     votes = text.filter(proves_day).n_unique() - text.filter(proves_month).n_unique()
-    return votes > 0, not proves_day.any(), example if isinstance(example, str) else None
+    return DateOrder(votes > 0, not proves_day.any(), None, example if isinstance(example, str) else None)
+
+
+def is_ambiguous(text: str) -> bool:
+    """Whether day and month of a date could be the other way round, as far as the text itself says."""
+    match = _EITHER_ORDER.match(text)
+    return match is not None and match[1] != match[2] and int(match[1]) <= 12 and int(match[2]) <= 12
+
+
+def coarse_period(text: pl.Series) -> pl.Series:
+    """What each value names instead of a day, "month", "quarter" or "year"; null for all others."""
+    value = pl.col("text")
+    kinds = [
+        pl.when(value.str.contains(pattern)).then(pl.lit(kind))
+        for kind, patterns in (("month", _MONTHS), ("quarter", _QUARTERS), ("year", (_YEAR,)))
+        for pattern in patterns
+    ]
+    return pl.DataFrame({"text": text}).select(pl.coalesce(kinds)).to_series()
 
 
 def day_of(import_id: UUID) -> date | None:
@@ -165,9 +215,9 @@ def read_dates(text: pl.Series, day: date | None = None) -> tuple[pl.DataFrame, 
     """Timestamps of one column: `value` (Datetime, UTC where a zone is given) and, where unreadable, `reason`.
 
     Read are ISO 8601, year-first and year-last dates with any of "-/.", month names, 12- and 24-hour times, Excel day
-    numbers (days since 1899-12-30), Unix seconds or milliseconds, and ages ("15y 0m ago") before `day`. Dots mean day
-    first; with "/" or "-" the column is day first only if some value proves it. The second result is a value left open
-    by the column: no value proves either order, or some prove one and some the other.
+    numbers (days since 1899-12-30), Unix seconds or milliseconds, ages ("15y 0m ago") before `day`, and months,
+    quarters and years as their first day. Dots mean day first; with "/" or "-" the column is day first only if some
+    value proves it. The second result is a value left open by the column: no value proves either order, or some each.
     """
     value, pending, example = _nothing(text), text.is_not_null().arg_true(), None
 
@@ -182,11 +232,12 @@ def read_dates(text: pl.Series, day: date | None = None) -> tuple[pl.DataFrame, 
         settle(partial(_parse, form=form))
     settle(partial(_matching, pattern=_YEAR_FIRST))
     if pending.len():
-        day_first, agreed, example = _order(text.gather(pending))
-        for form in _SLASHED[day_first] if agreed else ():
+        order = date_order(text.gather(pending))
+        example = order.left_open
+        for form in _SLASHED[order.day_first] if order.agreed else ():
             settle(partial(_parse, form=form))
-        settle(partial(_year_last, day_first=day_first))
-    for pattern in (_DAY_MONTH_NAME, _MONTH_NAME_DAY, _CTIME, _COMPACT):
+        settle(partial(_year_last, day_first=order.day_first))
+    for pattern in (_DAY_MONTH_NAME, _MONTH_NAME_DAY, _CTIME, _COMPACT, *_MONTHS, *_QUARTERS, _YEAR):
         settle(partial(_matching, pattern=pattern))
     settle(_numeric)
     if day is not None:

@@ -35,7 +35,7 @@ def effect_of(tables: Iterable[SavedTable], before: Knowledge, after: Knowledge)
             continue
         was, becomes = propose(table.profile, one), propose(table.profile, other)
         pairs = zip(was.columns, becomes.columns, strict=True)
-        changes = [_change(old, new) for old, new in pairs if (old.field, old.status) != (new.field, new.status)]
+        changes = [_change(old, new) for old, new in pairs if _says(old) != _says(new)]
         if changes:
             changed.append(
                 TableEffect(
@@ -49,6 +49,10 @@ def effect_of(tables: Iterable[SavedTable], before: Knowledge, after: Knowledge)
     return Effect(tables_looked_at=looked_at, tables_changed=changed[:MOST_TABLES])
 
 
+def _says(column: ColumnMapping) -> tuple[str | None, ...]:
+    return column.field, column.status, column.unit
+
+
 def _change(old: ColumnMapping, new: ColumnMapping) -> ColumnChange:
     return ColumnChange(
         column=old.column,
@@ -56,4 +60,6 @@ def _change(old: ColumnMapping, new: ColumnMapping) -> ColumnChange:
         status_before=old.status,
         field_after=new.field,
         status_after=new.status,
+        unit_before=old.unit,
+        unit_after=new.unit,
     )

@@ -8,6 +8,7 @@ from contracts.discovery import ColumnProfile
 from services.field_mapping.column_names import ColumnName
 from services.field_mapping.lexicon import FieldRule, Subject, residual, unmapped_reasons, vocabulary
 from services.field_mapping.name_evidence import NameMatch, name_matches, says_something, values_may_speak
+from services.field_mapping.nearness import NEAR
 from services.field_mapping.phrase_book import PhraseBook
 from services.field_mapping.value_profiles import ValueProfile
 
@@ -41,7 +42,8 @@ class ColumnEvidence:
 
     `fields`: what speaks for each field that anything speaks for; `nothing`: what speaks for none; `unheard`: what
     speaks for a field that is not among them. `matches`: the name's best phrase of each field that it names. `refusal`:
-    the best reason of the lexicon to map to nothing.
+    the best reason of the lexicon to map to nothing. `near`: how near in meaning each field is, where
+    that is known.
     """
 
     column: ColumnProfile
@@ -52,6 +54,7 @@ class ColumnEvidence:
     unheard: Evidence
     matches: Mapping[str, NameMatch]
     refusal: str | None
+    near: Mapping[str, float] | None = None
 
 
 def column_evidence(
@@ -61,16 +64,21 @@ def column_evidence(
     subject: Subject | None,
     prefixes: frozenset[str],
     values_speak: bool,
+    near: Mapping[str, float] | None = None,
 ) -> ColumnEvidence:
-    """What a column's name and values say; `values_speak` where they may do so without the name."""
+    """What a column's name and values say; `values_speak` where they may do so without the name.
+
+    `near` has the nearness in meaning to each field (`nearness.py`), where it is known.
+    """
     values = ValueProfile(column.samples)
     found = name_matches(name, book, subject, prefixes)
     refusals = {target: match.probability for target, match in found.items() if target in unmapped_reasons()}
     matches = {field: match for field, match in found.items() if field not in refusals}
     suggested = _by_values(values) if values_speak and values.samples and values_may_speak(name) else set[str]()
+    alike = _nearest(near or {}) - {*matches, *suggested}
     fields = {
         field: _for_field(book.rules[field], name, values, matches.get(field))
-        for field in sorted({*matches, *suggested})
+        for field in sorted({*matches, *suggested, *alike})
     }
     refusal = max(sorted(refusals), key=lambda target: refusals[target], default=None)
     nothing = {
@@ -87,7 +95,11 @@ def column_evidence(
         "unheard_refused": nothing["refused"],
         "unheard_boolean": nothing["boolean"],
     }
-    return ColumnEvidence(column, name, values, fields, nothing, unheard, matches, refusal)
+    if near is not None:
+        for field, evidence in fields.items():
+            evidence |= _by_meaning(near.get(field, 0.0), match=field in matches, only=field in alike)
+        nothing["meaning_of_any"] = unheard["unheard_meaning"] = max(near.values())
+    return ColumnEvidence(column, name, values, fields, nothing, unheard, matches, refusal, near)
 
 
 def with_rivals(found: Sequence[ColumnEvidence], probabilities: Sequence[Mapping[str, float]]) -> list[ColumnEvidence]:
@@ -106,6 +118,7 @@ def with_rivals(found: Sequence[ColumnEvidence], probabilities: Sequence[Mapping
             item.unheard,
             item.matches,
             item.refusal,
+            item.near,
         )
         for item, own in zip(found, probabilities, strict=True)
     ]
@@ -143,6 +156,16 @@ def _for_field(rule: FieldRule, name: ColumnName, values: ValueProfile, match: N
 
 def _by_values(values: ValueProfile) -> set[str]:
     return {field for kind, field in _BY_VALUES_ALONE.items() if values.mostly(kind)}
+
+
+def _nearest(near: Mapping[str, float]) -> set[str]:
+    """The two fields that are nearest in meaning, if they stand out."""
+    first = sorted(near, key=lambda field: -near[field])[:2]
+    return {field for field in first if near[field] >= NEAR}
+
+
+def _by_meaning(near: float, match: bool, only: bool) -> dict[str, float]:
+    return {"meaning": near, "meaning_unnamed": 0.0 if match else near, "meaning_only": float(only)}
 
 
 def _is_wrong_type(values: ValueProfile, rule: FieldRule) -> bool:

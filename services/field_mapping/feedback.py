@@ -4,17 +4,17 @@ import re
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 
-from contracts.catalog import CATALOG
+from contracts.catalog import CATALOG, CONNECTION_FIELDS, unit_called
 from contracts.discovery import ColumnProfile, TableProfile
 from contracts.envelope import BlobRef, uuid7
 from contracts.learning import OwnField, Teaching
 from services.field_mapping.matching import propose
-from services.field_mapping.table_kind import CONNECTION_FIELDS
+from services.field_mapping.source_units import SPOKEN
 from services.field_mapping.taught import column_key
 
 EXAMPLES = (
     "“RAM_GB should map to Memory (GB)”, “Tier is not DR tier”, “Owner is the business owner”, "
-    "“Notes maps to nothing”, “Größe gehört zu Storage”"
+    "“Notes maps to nothing”, “RAM is in MB”, “Größe gehört zu Storage”"
 )
 
 _THE = r"(?:the |a |an |der |die |das |ein |eine |dem |den |zum |zur )?"
@@ -22,6 +22,12 @@ _X, _Y = r"(?P<column>.+?)", rf"{_THE}(?P<field>.+?)"
 _LEAD = r"(?:the (?:column|field) |column |die spalte |spalte |das feld )?"
 # The first pattern that a whole sentence fits decides, so those that say more come first.
 _PATTERNS: tuple[tuple[str, str], ...] = (
+    ("in_unit", r"(?:the |die )?(?:unit|einheit) (?:of|von|für) " + _LEAD + _X + r" (?:is|ist|=) (?P<field>\S+)"),
+    (
+        "in_unit",
+        _LEAD + _X + r" (?:is|are|ist|sind|wird|werden) (?:stated |measured |given |angegeben )?in (?P<field>\S+)"
+        r"(?: angegeben| gemessen)?",
+    ),
     ("nothing", r"(?:ignore|skip|leave out|drop|ignoriere?|überspringe) " + _LEAD + _X),
     ("nothing", _LEAD + _X + r" (?:ignorieren|weglassen|auslassen|(?:wird|werden) nicht (?:gebraucht|benötigt))"),
     (
@@ -79,6 +85,12 @@ def _teaching(sentence: str, own_fields: list[OwnField]) -> Teaching:
         column = _unquoted(match["column"])
         if not column_key(column):
             continue
+        if verdict == "in_unit":
+            unit = _unit(match["field"])
+            if unit is not None:
+                return Teaching(column=column, verdict=verdict, field=None, unit=unit)
+            # "Owner is in charge" may say something else.
+            continue
         if verdict == "nothing":
             return Teaching(column=column, verdict="is", field=None)
         field = field_called(_unquoted(match["field"]), own_fields)
@@ -94,6 +106,12 @@ def _teaching(sentence: str, own_fields: list[OwnField]) -> Teaching:
         hint = f" Did you mean {', '.join(near)}?" if near else " `modernize fields list` shows them all."
         raise NotUnderstood(f"“{sentence}”: there is no field called “{unknown}”.{hint}")
     raise NotUnderstood(f"“{sentence}” was not understood. Say it like one of these: {EXAMPLES}.")
+
+
+def _unit(written: str) -> str | None:
+    """The unit that people call so, by its sign or in words."""
+    words = {name: unit for unit, name in SPOKEN.items()}
+    return unit_called(_unquoted(written)) or words.get(_unquoted(written).lower())
 
 
 def _unquoted(text: str) -> str:

@@ -2,12 +2,13 @@
 
 import re
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Literal, NoReturn
 
 from services.field_mapping.read_table import reject
 
-Kind = Literal["text", "json", "ndjson", "xlsx", "xls", "parquet", "zip", "gzip"]
+Kind = Literal["text", "json", "ndjson", "xlsx", "xlsb", "ods", "xls", "parquet", "zip", "gzip"]
 HEAD_BYTES = 256 * 1024
 TEXT_BOMS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 
@@ -40,14 +41,16 @@ _TEXT_FORMATS = (
 _JSON = re.compile(rb'\s*(\{\s*"|\[\s*\{|\{\s*\}|\[\s*\]\s*$)')
 # A line that is an object, and the beginning of another one below it.
 _NDJSON = re.compile(rb"\s*\{[^\r\n]*\}[ \t]*\r?\n\s*\{")
+_WORKBOOKS: dict[str, Kind] = {"xl/workbook.xml": "xlsx", "xl/workbook.bin": "xlsb"}
 _ZIP_FORMATS = (
-    ("xl/workbook.bin", "an Excel binary workbook (.xlsb)"),
     ("word/document.xml", "a Word document"),
     ("ppt/presentation.xml", "a PowerPoint presentation"),
-    ("META-INF/manifest.xml", "an OpenDocument file"),
+    ("META-INF/manifest.xml", "an OpenDocument file other than a spreadsheet"),
     ("META-INF/MANIFEST.MF", "a Java archive"),
 )
-_ADVICE = "Upload the table itself as CSV, Excel workbook (.xlsx), JSON or Parquet, or a ZIP archive of these."
+_ADVICE = "Upload the table itself as CSV, workbook (.xlsx, .ods), JSON or Parquet, or a ZIP archive of these."
+_SPREADSHEET = b"application/vnd.oasis.opendocument.spreadsheet"
+_LARGEST_MANIFEST = 1024**2
 _TAR_MAGIC = slice(257, 262)
 _UNPRINTABLE = bytes(b for b in range(32) if b not in b"\x01\t\n\v\f\r\x1a\x1b\x1c\x1d\x1e\x1f")
 
@@ -104,7 +107,8 @@ def _zip_kind(path: Path, head: bytes, file_name: str) -> Kind:
     try:
         with zipfile.ZipFile(path) as package:
             entries = package.infolist()
-    except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError) as error:
+            is_spreadsheet, has_password = _open_document(package)
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError, OSError, RuntimeError) as error:
         reject(
             "broken_workbook" if b"[Content_Types].xml" in head else "broken_archive",
             file_name,
@@ -112,14 +116,31 @@ def _zip_kind(path: Path, head: bytes, file_name: str) -> Kind:
             "Upload it again; if that fails, open it, repair it and save it.",
         )
     names = {entry.filename for entry in entries}
-    if "xl/workbook.xml" in names:
-        if any(entry.flag_bits & 1 for entry in entries):
+    if is_spreadsheet:
+        if has_password:
             _encrypted(file_name)
-        return "xlsx"
+        return "ods"
+    for workbook, kind in _WORKBOOKS.items():
+        if workbook in names:
+            if any(entry.flag_bits & 1 for entry in entries):
+                _encrypted(file_name)
+            return kind
     for name, format_name in _ZIP_FORMATS:
         if name in names:
             _not_a_table(format_name, file_name)
     return "zip"
+
+
+def _open_document(package: zipfile.ZipFile) -> tuple[bool, bool]:
+    """Whether it is an OpenDocument spreadsheet, and one with a password (OpenDocument 1.3 part 2, 3.3 and 3.4)."""
+    names = set(package.namelist())
+    if not {"mimetype", "META-INF/manifest.xml"} <= names:
+        return False, False
+    with package.open("mimetype") as entry:
+        if entry.read(100).strip() != _SPREADSHEET:
+            return False, False
+    with package.open("META-INF/manifest.xml") as entry:
+        return True, b"encryption-data" in entry.read(_LARGEST_MANIFEST)
 
 
 def _compound_kind(path: Path, file_name: str) -> Kind:

@@ -2,16 +2,21 @@
 
 import asyncio
 import os
-from collections.abc import Iterator, Sequence
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
+from functools import partial
+from pathlib import Path
 from typing import Any
 from uuid import uuid5
 
 import polars as pl
 from sqlalchemy import Table, delete
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
 
+from contracts.configuration import READINESS_GATE, READINESS_THRESHOLDS, ROWS_PER_IMPORT, SEALED_INVENTORY
 from contracts.discovery import (
     DataImportCompleted,
     DataImportFailed,
@@ -28,8 +33,14 @@ from contracts.discovery import (
 )
 from contracts.envelope import BlobRef, Tenant
 from contracts.learning import OWN_PREFIX, MappingSaved
+from contracts.model_configuration import MODEL_BASE_URLS, MODEL_PROVIDER_KEYS, MODELS
+from services.chassis.configuration import settings_in_force, value_in
 from services.chassis.errors import ExpectedFailure
+from services.chassis.frame_files import FrameFile
 from services.chassis.frames import PARQUET, PIECE_ROWS, insert_frames, scan_frame, store_frame
+from services.chassis.inventory_sealing import is_sealed
+from services.chassis.leases import LeaseLost
+from services.chassis.sealed_rows import sealed_frame
 from services.chassis.service import Service
 from services.chassis.work import Job
 from services.field_mapping.inventory import Inventory, MappingMismatch, SourceTable, build_inventory
@@ -38,13 +49,20 @@ from services.field_mapping.normalise import RULES_VERSION
 from services.field_mapping.profile import profile
 from services.field_mapping.proposing import propose_known
 from services.field_mapping.read_table import FileRejected, ReadTable
+from services.field_mapping.readiness import Lacking, readiness
 from services.field_mapping.reading import read_tables
-from services.field_mapping.reimport import find_changes, known_machines, mark_vanished
+from services.field_mapping.refusals import check_rows, no_assets
+from services.field_mapping.reimport import Comparison, known_machines, mark_vanished
+from services.field_mapping.rvtools import is_tab_alone, join_files
 from services.field_mapping.sources import file_family
 from services.field_mapping.table_kind import table_kind
 from services.field_mapping.tables import Asset, ImportedTable, Mapping, Tables
+from services.field_mapping.withholding import with_samples, withheld
 
 service = Service(Tables.metadata)
+
+# Where one of these is set, agents may have a model; whether it answers, they find out.
+MODEL_SETTINGS = frozenset(key.name for key in (MODEL_PROVIDER_KEYS, MODEL_BASE_URLS, MODELS))
 
 # Columns are cleaned at the same time: polars computes without the interpreter's lock.
 _COLUMNS = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="columns")
@@ -53,11 +71,24 @@ _COLUMNS = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="columns")
 @service.work
 async def import_files(event: DataImportRequested, job: Job) -> DataImportCompleted | DataImportFailed:
     """Read every file of a discovery into tables of strings, each kept as Parquet and profiled."""
-    tables: list[TableProfile] = []
+    async with job.reading() as session:
+        in_force = await settings_in_force(session, service.metadata, event.tenant)
+    quota, sealed = value_in(in_force, ROWS_PER_IMPORT), value_in(in_force, SEALED_INVENTORY)
+    profiles: dict[int, list[TableProfile]] = {}
+    tabs: dict[int, list[ReadTable]] = {}
+    rows_read = 0
     for number, file in enumerate(event.files):
         await job.progress(number, len(event.files), f"reading {file.file_name}")
-        for position, read in enumerate(await _read(job, event.tenant, file)):
-            tables.append(await _profiled(job, event.tenant, file, position, read))
+        found = await _read(job, event.tenant, file)
+        rows_read += sum(table.height for table in found)
+        check_rows(rows_read, quota, file.file_name)
+        if is_tab_alone(found):
+            tabs[number] = found
+        else:
+            profiles[number] = await _profiled(job, event.tenant, file, found)
+    for number, found in zip(tabs, await job.run(join_files, list(tabs.values())), strict=True):
+        profiles[number] = await _profiled(job, event.tenant, event.files[number], found)
+    tables = [table for number in sorted(profiles) for table in profiles[number]]
     session = await job.begin()
     await session.execute(delete(ImportedTable).where(ImportedTable.flow_id == event.flow_id))
     rows = [
@@ -69,7 +100,7 @@ async def import_files(event: DataImportRequested, job: Job) -> DataImportComple
         for table in tables
     ]
     await session.execute(insert(ImportedTable), rows)
-    return DataImportCompleted.reply_to(event, tables=tables)
+    return DataImportCompleted.reply_to(event, tables=withheld(tables) if sealed else tables)
 
 
 async def _read(job: Job, tenant: Tenant, file: ImportFile) -> list[ReadTable]:
@@ -80,9 +111,13 @@ async def _read(job: Job, tenant: Tenant, file: ImportFile) -> list[ReadTable]:
         raise ExpectedFailure.of(error.problem) from error
 
 
-async def _profiled(job: Job, tenant: Tenant, file: ImportFile, position: int, read: ReadTable) -> TableProfile:
+async def _profiled(job: Job, tenant: Tenant, file: ImportFile, found: Sequence[ReadTable]) -> list[TableProfile]:
+    return [await _profiled_table(job, tenant, file, position, read) for position, read in enumerate(found)]
+
+
+async def _profiled_table(job: Job, tenant: Tenant, file: ImportFile, position: int, read: ReadTable) -> TableProfile:
     storing = job.blobs.put_bytes(tenant, "tables", read.parquet, PARQUET)
-    columns, rows = await asyncio.gather(job.run(profile, read.rows), storing)
+    columns, rows = await asyncio.gather(job.run(profile, read.rows, partial(columns_of, job)), storing)
     return TableProfile(
         table_id=uuid5(file.import_id, f"{position}"),
         import_id=file.import_id,
@@ -104,7 +139,12 @@ async def map_fields(event: FieldMappingRequested, job: Job) -> FieldMappingComp
         known = await read_knowledge(session)
         kinds = [(table.kind, file_family(table.file_name, table.sheet)) for table in event.tables]
         headers = await read_headers(session, kinds)
-    mappings = [await job.run(propose_known, table, headers, known) for table in event.tables]
+        sealed = await is_sealed(session, service.metadata, event.tenant)
+        in_force = await settings_in_force(session, service.metadata, event.tenant)
+    tables = [await with_samples(job, event.tenant, table) for table in event.tables]
+    mappings = [await job.run(propose_known, table, headers, known) for table in tables]
+    if sealed:
+        mappings = withheld(mappings)
     columns = [column for mapping in mappings for column in mapping.columns]
     if all(column.field is None for column in columns):
         names = ", ".join(sorted({table.file_name for table in event.tables}))
@@ -115,7 +155,9 @@ async def map_fields(event: FieldMappingRequested, job: Job) -> FieldMappingComp
         )
     review = sum(column.status == "review" for column in columns)
     await keep_proposals(await job.begin(), event.flow_id, mappings)
-    return FieldMappingCompleted.reply_to(event, mappings=mappings, review_count=review)
+    # What is sealed here is not shown to a model either.
+    ask = not sealed and not MODEL_SETTINGS.isdisjoint(in_force)
+    return FieldMappingCompleted.reply_to(event, mappings=mappings, review_count=review, ask_agent=ask)
 
 
 @service.work
@@ -129,28 +171,38 @@ async def make_inventory(
     async with job.reading() as session:
         own_types = await read_own_types(session)
         known = await known_machines(session)
+        in_force = await settings_in_force(session, service.metadata, event.tenant)
+    asks, thresholds = value_in(in_force, READINESS_GATE), value_in(in_force, READINESS_THRESHOLDS)
+    sealed = value_in(in_force, SEALED_INVENTORY)
     async with AsyncExitStack() as files:
         sources: list[SourceTable] = []
         for table in event.tables:
             frame = await files.enter_async_context(scan_frame(job, event.tenant, table.rows))
             sources.append(SourceTable(table, decided[table.table_id], frame, own_types))
         try:
-            inventory = await job.run(build_inventory, sources, event.tenant.engagement_id, _COLUMNS.map, known)
+            inventory = await job.run(
+                build_inventory, sources, event.tenant.engagement_id, partial(columns_of, job), known
+            )
         except MappingMismatch as error:
             raise ExpectedFailure("mapping_mismatch", str(error)) from error
-    if inventory.assets.is_empty() and inventory.applications.is_empty():
-        raise _no_assets(event.tables, inventory.rejected_rows)
-    await job.progress(total, total, f"storing {inventory.assets.height:,} assets")
+    if not inventory.asset_count and inventory.applications.is_empty():
+        raise no_assets(event.tables, inventory.rejected_rows)
+    tables = [await with_samples(job, event.tenant, table) for table in event.tables]
+    await job.progress(total, total, f"storing {inventory.asset_count:,} assets")
     session = await job.begin()
-    changes = None if known is None else await find_changes(session, inventory.assets)
-    assert isinstance(Asset.__table__, Table)
+    comparison = None if known is None else Comparison(session, known)
     # The database and the blob store work at the same time; what fails in one still waits for the other to end.
     storing = asyncio.create_task(_store(job, event.tenant, inventory))
+    lacking = Lacking(thresholds, inventory.applications)
     try:
-        rows = asset_rows(inventory.assets)
-        await insert_frames(session, Asset.__table__, rows, {"flow_id": event.flow_id}, replace=True)
+        assets = await _store_assets(job, session, event, inventory, comparison, lacking, sealed=sealed)
     finally:
         blobs = await storing
+    changes = None if comparison is None else await comparison.changes()
+    figures = inventory.figures()
+    judged = readiness(event.flow_id, figures.quality, lacking, thresholds, inventory.rejected_rows)
+    if sealed:
+        judged = withheld(judged)
     await session.execute(delete(Mapping).where(Mapping.flow_id == event.flow_id))
     await session.execute(insert(Mapping), [_used(table, decided[table.table_id], event) for table in event.tables])
     if changes is not None:
@@ -159,16 +211,26 @@ async def make_inventory(
     completed = InventoryCompleted.reply_to(
         event,
         **blobs,
-        asset_count=inventory.assets.height,
+        assets=assets,
+        asset_count=inventory.asset_count,
         application_count=inventory.applications.height,
         connection_count=inventory.connections.height,
-        quality=inventory.quality,
-        assets_by_environment=inventory.assets_by_environment,
-        assets_by_operating_system=inventory.assets_by_operating_system,
+        quality=figures.quality,
+        assets_by_environment=figures.assets_by_environment,
+        assets_by_operating_system=figures.assets_by_operating_system,
         duplicate_count=inventory.duplicates.height,
         changes=changes.counts if changes is not None else None,
+        readiness=judged if asks else [],
     )
-    return [completed, *await save_mappings(session, event)]
+    return [completed, *await save_mappings(session, event, tables, sealed=sealed)]
+
+
+def columns_of(job: Job, function: Callable[..., Any], *columns: Iterable[Any]) -> Iterator[Any]:
+    """Several columns at a time; of work that was cancelled no more of them, so that its thread is free soon."""
+    for result in _COLUMNS.map(function, *columns):
+        if job.cancelled:
+            raise LeaseLost("the work was cancelled while its columns were looked at")
+        yield result
 
 
 def _used(table: TableProfile, mapping: TableMapping, event: InventoryRequested) -> dict[str, Any]:
@@ -182,26 +244,57 @@ def _used(table: TableProfile, mapping: TableMapping, event: InventoryRequested)
 
 
 async def _store(job: Job, tenant: Tenant, inventory: Inventory) -> dict[str, BlobRef]:
-    # The largest last: the first rows for the database are made ready before it.
-    names = ("applications", "connections", "duplicates", "rejected_rows", "cell_problems", "assets")
+    names = ("applications", "connections", "duplicates", "rejected_rows", "cell_problems")
     return {name: await store_frame(job, tenant, name, getattr(inventory, name)) for name in names}
 
 
-def _no_assets(tables: Sequence[TableProfile], rejected: pl.DataFrame) -> ExpectedFailure:
-    """Why no row of these tables became an asset, with the first row that was rejected as the example."""
-    total = sum(table.row_count for table in tables)
-    if rejected.is_empty():
-        names = ", ".join(sorted({table.file_name for table in tables}))
-        detail = f"All {total:,} rows of {names} are connections. Import the list of servers that they connect, too."
-        return ExpectedFailure("no_assets", detail)
-    first = rejected.row(0, named=True)
-    return ExpectedFailure(
-        "no_assets",
-        f"None of the {total:,} rows became an asset. Row {first['row']:,} of {first['file_name']}: {first['reason']} "
-        "Check which column was mapped to the host name.",
-        file_name=first["file_name"],
-        row=first["row"],
-    )
+async def _store_assets(
+    job: Job,
+    session: AsyncSession,
+    event: InventoryRequested,
+    inventory: Inventory,
+    comparison: Comparison | None,
+    lacking: Lacking,
+    *,
+    sealed: bool,
+) -> BlobRef:
+    """Put the assets together piece by piece, each into the database and into the claim check, which is returned."""
+    assert isinstance(Asset.__table__, Table)
+    stored = partial(sealed_frame, job.vault, event.tenant, Asset.__table__, fixed={}) if sealed else None
+    fields, loop, complete = inventory.fields(), asyncio.get_running_loop(), asyncio.Event()
+    with tempfile.TemporaryDirectory(prefix="modernize-") as folder:
+        path = Path(folder) / "assets.parquet"
+        with FrameFile(path) as file:
+
+            def rows() -> Iterator[pl.DataFrame]:
+                for assets in inventory.pieces(PIECE_ROWS):
+                    file.write(assets)
+                    lacking.add(assets)
+                    yield asset_rows(assets, fields)
+                file.finish()
+                loop.call_soon_threadsafe(complete.set)
+
+            async def keep() -> BlobRef:
+                # While the server still works on the last pieces.
+                await complete.wait()
+                return await job.blobs.put_file(event.tenant, "assets", path, PARQUET)
+
+            keeping = asyncio.create_task(keep())
+            try:
+                await insert_frames(
+                    session,
+                    Asset.__table__,
+                    rows(),
+                    {"flow_id": event.flow_id},
+                    replace=True,
+                    before=None if comparison is None else comparison.add,
+                    stored=stored,
+                )
+                return await keeping
+            finally:
+                # What went wrong is on its way already; the folder stays until nobody reads it any more.
+                keeping.cancel()
+                await asyncio.wait([keeping])
 
 
 def _with_own_fields(assets: pl.DataFrame) -> pl.DataFrame:
@@ -212,10 +305,6 @@ def _with_own_fields(assets: pl.DataFrame) -> pl.DataFrame:
     return assets.drop(own.columns).with_columns(own_fields=own.to_struct("own_fields").struct.json_encode())
 
 
-def asset_rows(assets: pl.DataFrame) -> Iterator[pl.DataFrame]:
-    """Assets in the order of their key, piece by piece; only the columns that are filled."""
-    filled = _with_own_fields(assets.select(name for name in assets.columns if assets[name].count()))
-    # By the first eight hexadecimal digits of the key: the rest hardly ever decides.
-    order = filled["asset_uid"].str.slice(0, 8).str.to_integer(base=16).arg_sort()
-    for start in range(0, filled.height, PIECE_ROWS):
-        yield filled[order.slice(start, PIECE_ROWS)]
+def asset_rows(assets: pl.DataFrame, fields: Sequence[str]) -> pl.DataFrame:
+    """These fields of assets as the table takes them, in the order of their key."""
+    return _with_own_fields(assets.select(fields)).sort("asset_uid")

@@ -3,7 +3,7 @@
 import math
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from contracts.claim_checks import JOINED_ROWS, ROW_NUMBER
@@ -20,6 +20,8 @@ _VALUE = re.compile(
     r"[-+]?[\d.,' \xa0]*\d\s*(%|[KMGT]i?B|[MG]Hz|€|\$)?|\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}( .*)?|true|false|yes|no",
     re.IGNORECASE,
 )
+# A line that is drawn between rows, as consoles and Markdown do.
+_RULER = re.compile(r"[-=+|:\s]{3,}|:?-{2,}:?")
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ def find_header(rows: Sequence[Row]) -> Header | None:
     filled = [row for row in stripped if any(row)]
     if not filled:
         return None
-    width = _table_width(filled)
+    width = _table_width([row for row in filled if not is_ruler(row)] or filled)
     for index, row in enumerate(stripped):
         extent = _extent(row)
         names = sum(map(bool, row))
@@ -59,6 +61,11 @@ def find_header(rows: Sequence[Row]) -> Header | None:
         certainty = (1 if naming else 0.75) * 0.5 ** min(above, 6)
         return Header(index, row, naming, fitting * (extent - 1) * certainty)
     return None
+
+
+def is_ruler(row: Iterable[str | None]) -> bool:
+    """Whether a row that has cells consists of nothing but drawn lines."""
+    return all(_RULER.fullmatch(cell) for cell in row if cell)
 
 
 def _table_width(filled: Sequence[Row]) -> int:

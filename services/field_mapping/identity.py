@@ -8,6 +8,8 @@ import polars as pl
 
 # The column that says where a row stands, "<file name>[/<sheet>]:<row>".
 SOURCE = "_source"
+# The column of the table that a row stands in, "<file name>[/<sheet>]:".
+TABLE = "_table"
 # Every field that can tell one asset from another, strongest first.
 IDENTITY_FIELDS = ("uuid", "serial_number", "fqdn", "hostname", "vm_name", "asset_id")
 
@@ -21,12 +23,25 @@ _MOST_NAMES = 4
 # Labels of which the last has a letter, so no IP address.
 _FQDN = r"^[^\s.]+\.(?:[^\s.]+\.)*[^\s.]*[a-z][^\s.]*$"
 # Values that firmware ships with where nobody set one (seen in SMBIOS tables of many vendors).
-_NO_UUID = ("03000200040005000006000700080009", "123456781234567890abcddeefaabbcc")
+_NO_UUID = ("03000200040005000006000700080009", "123456781234567890abcddeefaabbcc")  # pragma: allowlist secret
 _NO_SERIAL = (
     r"^.{0,3}$|^(?:0+|1+|9+|f+|x+|-+|\*+)$|^vmware.{0,24}$|o\.?e\.?m\.?$|^(?:to ?be ?filled.*|default.*"
     r"|system ?serial.*|chassis.*|base ?board.*|serial.*|not ?(?:specified|available|applicable|set).*|invalid"
     r"|none.*|null|empty|unknown|virtual.*|0?123456789(?:0|a.*)?)$"
 )
+
+
+def may_repeat(values: pl.Series) -> pl.Series:
+    """Whether each row has a value that another has, too; of a billion rows that have none one may be called so.
+
+    Hashes are sorted eight times faster than texts are grouped; whoever asks compares the few that are left.
+    """
+    hashes = values.hash().set(values.is_null(), None)
+    ordered = hashes.drop_nulls().sort()
+    twice = ordered.filter(ordered == ordered.shift(1)).unique()
+    if twice.is_empty():
+        return pl.Series([False]).new_from_index(0, values.len())
+    return hashes.is_in(twice.implode()).fill_null(False)
 
 
 def with_identity_columns(rows: pl.DataFrame) -> pl.DataFrame:
@@ -90,7 +105,6 @@ def identity_keys(rows: pl.DataFrame) -> pl.DataFrame:
         asset_id=lower["asset_id"],
         mac=pl.col("mac_address"),
         ip=pl.col("ip_address"),
-        place=pl.col(SOURCE),
     )
     written = pl.col("written_serial")
     keys = keys.with_columns(
@@ -111,15 +125,14 @@ def identity_keys(rows: pl.DataFrame) -> pl.DataFrame:
 def _trusted(keys: pl.DataFrame, key: str) -> pl.DataFrame:
     """The keys with those of one kind made to join only rows that do not contradict each other."""
     names = _CONTRADICTING[key]
-    shared = keys.filter(pl.col(key).is_not_null() & pl.col(key).is_duplicated())
+    shared = keys.filter(may_repeat(keys[key]))
     if shared.is_empty():
         return keys
     differ = pl.any_horizontal(_differ(name) for name in names)
     # Rows with one UUID under two names are a machine that was renamed, or clones: these have addresses of their own.
     other_address = _differ("mac") | ((pl.col("table").n_unique() == 1) & _differ("ip"))
     doubtful = (
-        shared.with_columns(table=pl.col("place").str.replace(r":\d+$", ""))
-        .group_by(pl.col(key).alias("key"))
+        shared.group_by(pl.col(key).alias("key"))
         .agg(
             split=differ & (other_address if key == "uuid" else _differ("uuid")),
             none=pl.col(names[0]).n_unique() > _MOST_NAMES,
@@ -142,7 +155,7 @@ def _differ(name: str) -> pl.Expr:
 
 def trusted_keys(rows: pl.DataFrame) -> pl.DataFrame:
     """The keys that join rows, and `fallback` for a row without any: VM name, asset id, or whatever it has."""
-    keys = identity_keys(rows)
+    keys = identity_keys(rows).with_columns(rows[TABLE].alias("table"))
     written = keys.select(written_name=pl.col("name"))
     for key in _KEYS:
         keys = _trusted(keys, key)

@@ -1,6 +1,7 @@
 """JSON documents and lines of JSON as tables, read record by record."""
 
 import codecs
+import contextlib
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -9,8 +10,10 @@ from tempfile import TemporaryDirectory
 from typing import Any, BinaryIO, NoReturn
 
 import ijson
+import polars as pl
 
 from contracts.envelope import Problem
+from services.field_mapping.json_list import NotPlain, plain_records
 from services.field_mapping.read_table import ReadLimits, ReadTable, packed, reject, too_many_columns
 from services.field_mapping.record_rows import table_of_records
 from services.field_mapping.text_encoding import to_utf8
@@ -18,9 +21,12 @@ from services.field_mapping.text_encoding import to_utf8
 _EXAMPLES = 5
 # The parser holds a whole record, and at each step of its way in the path to there: both have to be bounded here.
 _MAX_RECORD_BYTES = 4 * 1024**2
+_BYTES_OF_A_CHARACTER = 4  # at most, in UTF-8
 _MAX_RECORD_PARTS = 5_000
 _MAX_PATH_CHARS = 2_000
 _BUFFER_BYTES = 4 * 1024
+# Numbers stay as they are written.
+_DECODER = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=str)
 
 
 @dataclass
@@ -71,7 +77,7 @@ def read_json(path: Path, file_name: str, limits: ReadLimits) -> list[ReadTable]
         tables = []
         for name in contents.lists or [""]:
             prefix = (f"{name}.item" if name else "item") if contents.lists else ""
-            frame = table_of_records(_records(text, prefix, file_name), file_name, limits)
+            frame = _table(text, prefix, file_name, limits)
             if not frame.is_empty():
                 tables.append(ReadTable(file_name, name or None, 0, packed(frame), []))
     if not tables:
@@ -79,6 +85,14 @@ def read_json(path: Path, file_name: str, limits: ReadLimits) -> list[ReadTable]
     if contents.lists and contents.values:
         tables[0].problems.append(_beside(contents, file_name))
     return tables
+
+
+def _table(text: Path, prefix: str, file_name: str, limits: ReadLimits) -> pl.DataFrame:
+    if prefix == "item":
+        with contextlib.suppress(NotPlain), _opened(text) as file:
+            records = plain_records(file, _MAX_RECORD_BYTES // _BYTES_OF_A_CHARACTER, _MAX_RECORD_PARTS)
+            return table_of_records(records, file_name, limits)
+    return table_of_records(_records(text, prefix, file_name), file_name, limits)
 
 
 def read_json_lines(path: Path, file_name: str, limits: ReadLimits) -> list[ReadTable]:
@@ -158,8 +172,7 @@ def _lines(text: Path, file_name: str) -> Iterator[tuple[int, dict[str, Any]]]:
             if not line.strip():
                 continue
             try:
-                # Numbers stay as they are written.
-                record = json.loads(line, parse_int=str, parse_float=str, parse_constant=str)
+                record = _DECODER.decode(line.decode("utf-8-sig", "surrogatepass"))
             except json.JSONDecodeError as error:
                 _broken(f"{error.msg} at character {error.pos + 1:,}", file_name, number)
             except (ValueError, RecursionError) as error:

@@ -2,15 +2,17 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import delete, func, select, text, tuple_
+from sqlalchemy import Table, delete, func, select, text, tuple_
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.discovery import ColumnMapping, InventoryRequested, TableMapping, TableProfile
 from contracts.envelope import BlobRef, Event
 from contracts.learning import FieldMappingLearned, Learning, LearningDecided, MappingSaved, OwnField
+from services.chassis.sealed_rows import sealed_row, vault_of
 from services.field_mapping.effects import SavedTable
 from services.field_mapping.learned import difference, lessons_in_force
 from services.field_mapping.learning_tables import LearningRow, OwnFieldRow, Proposal, SavedMapping
@@ -85,15 +87,17 @@ async def keep_proposals(session: AsyncSession, flow_id: UUID | None, mappings: 
     await session.execute(insert(Proposal), rows)
 
 
-async def save_mappings(session: AsyncSession, event: InventoryRequested) -> list[MappingSaved]:
+async def save_mappings(
+    session: AsyncSession, event: InventoryRequested, tables: Iterable[TableProfile], *, sealed: bool
+) -> list[MappingSaved]:
     """Remember how the tables of a flow are mapped, so that the next import of their sources is recognised."""
-    profiles = {table.table_id: table for table in event.tables}
+    profiles = {table.table_id: table for table in tables}
     saved: dict[UUID, MappingSaved] = {}
     for mapping in event.mappings:
         profile = profiles[mapping.table_id]
         family = file_family(profile.file_name, profile.sheet)
         mapping_id = mapping_id_of(profile.kind, family, header_keys(column.name for column in profile.columns))
-        row = {
+        row: dict[str, Any] = {
             "mapping_id": mapping_id,
             "source_id": mapping.source.source_id if mapping.source else mapping_id,
             "source_name": mapping.source.name if mapping.source else profile.file_name,
@@ -104,7 +108,9 @@ async def save_mappings(session: AsyncSession, event: InventoryRequested) -> lis
             "flow_id": event.flow_id,
             "saved_at": datetime.now(UTC),
         }
-        newest = {name: row[name] for name in ("profile", "columns", "flow_id", "saved_at")}
+        if sealed:
+            row = sealed_row(vault_of(session), event.tenant, cast(Table, SavedMapping.__table__), row)
+        newest = {name: row.get(name) for name in ("profile", "columns", "flow_id", "saved_at", "sealed")}
         statement = insert(SavedMapping).values(row)
         statement = statement.on_conflict_do_update(index_elements=[*_TENANT, "mapping_id"], set_=newest)
         kept = (await session.execute(statement.returning(SavedMapping.source_id, SavedMapping.source_name))).one()

@@ -4,11 +4,12 @@ Known machines stand behind the rows of an import as rows of their own, so the k
 find what a row is already known as. They give their uids and none of their values.
 """
 
+from collections.abc import Callable
 from uuid import UUID, uuid5
 
 import polars as pl
 
-from services.field_mapping.identity import IDENTITY_FIELDS, SOURCE
+from services.field_mapping.identity import IDENTITY_FIELDS, TABLE
 
 # What tells whether a row is a known machine.
 KNOWN_FIELDS = (
@@ -20,8 +21,8 @@ _COMPARED = (*IDENTITY_FIELDS, "mac_address", "ip_address")
 
 def known_rows(assets: pl.DataFrame, schema: pl.Schema) -> pl.DataFrame:
     """Known machines as rows of an import; only in columns that it has, for the others compare with nothing."""
-    fields = [pl.col(name).cast(schema[name]) for name in assets.columns if name in schema and name != SOURCE]
-    return assets.select(*fields, pl.format("known machines:{}", pl.int_range(pl.len())).alias(SOURCE))
+    fields = [pl.col(name).cast(schema[name]) for name in assets.columns if name in schema]
+    return assets.select(*fields, pl.lit("known machines:").alias(TABLE))
 
 
 def _groups_of(group: pl.Series, uids: pl.Series) -> pl.DataFrame:
@@ -83,18 +84,21 @@ def _agreement(one: tuple[str | None, ...], other: tuple[str | None, ...]) -> in
     return sum(a == b for a, b in zip(one, other, strict=True) if a is not None)
 
 
-def known_uids(assets: pl.DataFrame, group: pl.Series, uids: pl.Series) -> pl.Series:
+def known_uids(
+    own: pl.Series, group: pl.Series, uids: pl.Series, places: Callable[[pl.Series], pl.Series]
+) -> pl.Series:
     """The uid of each asset: that of the machine it is known as, else the one it has.
 
-    Of several known machines that turn out to be one the first lives on. A new machine whose own uid a known one has,
-    as it is called what that one was called before, gets another one.
+    `own` are the uids that the assets have by themselves, `group` those of the rows and then of the known machines,
+    whose `uids` stand at the end; `places` gives the source rows of assets by their indices. Of several known machines
+    that turn out to be one the first lives on. A new machine whose own uid a known one has, as it is called what that
+    one was called before, gets another one.
     """
-    numbers = group.unique(maintain_order=True).head(assets.height)
+    numbers = group.unique(maintain_order=True).head(own.len())
     known = _groups_of(group, uids).unique("group", keep="first", maintain_order=True)
-    both = pl.DataFrame({"group": numbers, "own": assets["asset_uid"], "place": assets["source_rows"]}).join(
-        known, on="group", how="left", maintain_order="left"
-    )
+    both = pl.DataFrame({"group": numbers, "own": own}).join(known, on="group", how="left", maintain_order="left")
     given = both.select(pl.coalesce("uid", "own")).to_series()
     taken = both.select(pl.col("uid").is_null() & pl.col("own").is_in(uids.drop_nulls().implode())).to_series()
-    others = [str(uuid5(UUID(own), place)) for own, place in both.filter(taken).select("own", "place").iter_rows()]
-    return given.scatter(taken.arg_true(), pl.Series(others, dtype=pl.String))
+    indices = taken.arg_true()
+    others = [str(uuid5(UUID(uid), place)) for uid, place in zip(own.gather(indices), places(indices), strict=True)]
+    return given.scatter(indices, pl.Series(others, dtype=pl.String))

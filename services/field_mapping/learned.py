@@ -29,11 +29,13 @@ def lessons_in_force(learnings: Iterable[Learning]) -> list[Lesson]:
 
 def says_the_same(one: Teaching, other: Teaching) -> bool:
     """Whether two teachings about the same column in the same files mean the same."""
-    return (one.verdict, one.field) == (other.verdict, other.field)
+    return (one.verdict, one.field, one.unit) == (other.verdict, other.field, other.unit)
 
 
 def contradict(one: Teaching, other: Teaching) -> bool:
     """Whether two teachings about the same column in the same files cannot both be true."""
+    if "in_unit" in (one.verdict, other.verdict):
+        return one.verdict == other.verdict and one.unit != other.unit
     if one.verdict == other.verdict == "is":
         return one.field != other.field
     return one.verdict != other.verdict and one.field == other.field
@@ -41,9 +43,10 @@ def contradict(one: Teaching, other: Teaching) -> bool:
 
 def new_lessons(learning_id: UUID, teachings: Iterable[tuple[UUID | None, Teaching]], origin: Origin) -> list[Lesson]:
     """Lessons of one learning from (source, teaching) pairs; of those that contradict each other the last counts."""
-    lessons: dict[tuple[UUID | None, str, str, str | None], Lesson] = {}
+    lessons: dict[tuple[UUID | str | None, ...], Lesson] = {}
     for source_id, teaching in teachings:
-        key = (source_id, column_key(teaching.column), teaching.verdict, teaching.field)
+        unit = () if teaching.unit is None else (teaching.unit,)
+        key = (source_id, column_key(teaching.column), teaching.verdict, teaching.field, *unit)
         lessons[key] = Lesson(
             **teaching.model_dump(include=set(Teaching.model_fields)),
             lesson_id=uuid5(learning_id, "|".join(map(str, key))),
@@ -61,8 +64,8 @@ def forgetting(learnings: Sequence[Learning], lesson_ids: Iterable[UUID]) -> lis
     return [lesson.lesson_id for lesson in everything if _meaning(lesson) in meant]
 
 
-def _meaning(lesson: Lesson) -> tuple[UUID | None, str, str, str | None]:
-    return lesson.source_id, column_key(lesson.column), lesson.verdict, lesson.field
+def _meaning(lesson: Lesson) -> tuple[UUID | str | None, ...]:
+    return lesson.source_id, column_key(lesson.column), lesson.verdict, lesson.field, lesson.unit
 
 
 def difference(before: Sequence[Lesson], after: Sequence[Lesson]) -> tuple[list[Lesson], list[UUID]]:

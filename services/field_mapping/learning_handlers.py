@@ -7,8 +7,9 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from contracts.catalog import SOURCE_UNITS, unit_called
 from contracts.discovery import TableMapping
-from contracts.flows import ApprovalDecided
+from contracts.flows import ApprovalDecided, ApprovalRequested
 from contracts.learning import (
     FieldMappingLearned,
     Learning,
@@ -25,6 +26,7 @@ from contracts.learning import (
     OwnFieldSaved,
     Teaching,
 )
+from contracts.lifecycle import FlowDeleted
 from services.chassis.errors import ExpectedFailure
 from services.chassis.work import Job
 from services.field_mapping.decisions import confirmed, corrected
@@ -35,6 +37,7 @@ from services.field_mapping.handlers import service
 from services.field_mapping.knowledge import (
     applied_learnings,
     change,
+    keep_proposals,
     learning_of,
     read_headers,
     read_knowledge,
@@ -50,8 +53,10 @@ _TENANT = ["client_account_id", "engagement_id"]
 
 
 @service.work
-async def propose_learning(event: LearningRequested, job: Job) -> LearningProposed | LearningRefused:
-    """Work out what a learning would change for every saved table; nothing counts yet."""
+async def propose_learning(
+    event: LearningRequested, job: Job
+) -> LearningProposed | FieldMappingLearned | LearningRefused:
+    """Work out what a learning changes for every saved table; it counts at once only where that was asked for."""
     async with job.reading() as session:
         known, headers = await read_knowledge(session), await read_headers(session)
         learnings, tables = await applied_learnings(session), await read_saved_tables(session)
@@ -70,8 +75,10 @@ async def propose_learning(event: LearningRequested, job: Job) -> LearningPropos
     )
     after = Knowledge(lessons_in_force([*learnings, learning]), known.own_fields, known.source_names)
     effect = await job.run(effect_of, tables, known, after)
-    proposed = learning.model_copy(update={"status": "proposed", "effect": effect})
     session = await job.begin()
+    if event.apply:
+        return await change(session, event, learning.model_copy(update={"effect": effect}))
+    proposed = learning.model_copy(update={"status": "proposed", "effect": effect})
     row = proposed.model_dump(mode="json", include={"status", "origin", "lessons", "forgets", "effect"})
     document = None if event.document is None else event.document.model_dump(mode="json")
     await session.execute(insert(LearningRow).values(learning_id=event.learning_id, document=document, **row))
@@ -108,9 +115,13 @@ def check(teaching: Teaching, fields: frozenset[str]) -> None:
     if teaching.field is not None and teaching.field not in fields:
         detail = f"There is no field {teaching.field!r}. `modernize fields list` shows them all."
         raise ExpectedFailure("unknown_field", detail, column=teaching.column)
-    if teaching.verdict not in ("is", "is_not"):
-        detail = f"A column can be said to be a field (`is`) or not (`is_not`), not {teaching.verdict!r}."
-        raise ExpectedFailure("unknown_verdict", detail, column=teaching.column)
+    if teaching.verdict not in ("is", "is_not", "in_unit"):
+        detail = "A column can be said to be a field (`is`) or not (`is_not`), or to be `in_unit`,"
+        raise ExpectedFailure("unknown_verdict", f"{detail} not {teaching.verdict!r}.", column=teaching.column)
+    if teaching.verdict == "in_unit" and (teaching.unit is None or unit_called(teaching.unit) != teaching.unit):
+        units = ", ".join(unit for units in SOURCE_UNITS.values() for unit in units)
+        detail = f"{teaching.unit!r} is no unit of a column. There are {units}."
+        raise ExpectedFailure("unknown_unit", detail, column=teaching.column)
     if teaching.verdict == "is_not" and teaching.field is None:
         raise ExpectedFailure("field_missing", "To say what a column is not, name the field.", column=teaching.column)
 
@@ -150,6 +161,24 @@ async def decide_learning(
     return [await change(session, event, learning), *told]
 
 
+class ProposalNotThere(Exception):
+    """A decision overtook the question that it answers: it has to be tried again."""
+
+
+@service.on
+async def keep_what_is_asked(event: ApprovalRequested, session: AsyncSession) -> None:
+    """Remember what people see who are asked about a mapping: a fork asks what its origin had proposed."""
+    if event.kind == "field_mapping":
+        mappings = [TableMapping.model_validate(mapping) for mapping in event.details["mappings"]]
+        await keep_proposals(session, event.flow_id, mappings)
+
+
+@service.on
+async def forget_proposals(event: FlowDeleted, session: AsyncSession) -> None:
+    """Nobody is asked any more what the tables of this flow mean; what was learned from it stays."""
+    await session.execute(delete(Proposal).where(Proposal.flow_id == event.flow_id))
+
+
 @service.on
 async def learn_from_decision(event: ApprovalDecided, session: AsyncSession) -> list[FieldMappingLearned] | None:
     """What a person approved or corrected at a flow's gate counts for that source from now on."""
@@ -157,6 +186,8 @@ async def learn_from_decision(event: ApprovalDecided, session: AsyncSession) -> 
         return None
     rows = await session.scalars(select(Proposal.mapping).where(Proposal.flow_id == event.flow_id))
     proposed = [TableMapping.model_validate(mapping) for mapping in rows]
+    if not proposed:
+        raise ProposalNotThere(f"what the flow {event.flow_id} asked about its columns has not been told yet")
     learned = []
     for how, taught in (
         ("approval", confirmed(proposed, event.edits)),

@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlalchemy import JSON, BigInteger, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
+from services.chassis.sealed_rows import SealableRow, Sealing
 from services.chassis.tenancy import TenantRow
 from services.field_mapping.tables import Asset, Tables
 
@@ -30,11 +31,14 @@ class LearningRow(TenantRow, Tables):
     revision: Mapped[int | None] = mapped_column(BigInteger, comment="The tenant's newest change to it")
 
 
-class SavedMapping(TenantRow, Tables):
+class SavedMapping(SealableRow, Tables):
     """One version of a source's header, as it was imported and mapped last."""
 
     __tablename__ = "saved_mappings"
-    __table_args__ = (Index(None, "client_account_id", "engagement_id", "kind", "family"),)
+    __table_args__ = (
+        Index(None, "client_account_id", "engagement_id", "kind", "family"),
+        {"info": {"sealing": Sealing(columns=("profile",)), "withheld": ("columns",)}},
+    )
 
     mapping_id: Mapped[UUID] = mapped_column(primary_key=True, comment="The fingerprint of its header")
     source_id: Mapped[UUID]
@@ -52,6 +56,7 @@ class Proposal(TenantRow, Tables):
     """What a flow's table was proposed to mean, for learning from what people make of it."""
 
     __tablename__ = "proposals"
+    __table_args__ = ({"info": {"withheld": ("mapping",)}},)
 
     flow_id: Mapped[UUID] = mapped_column(primary_key=True)
     table_id: Mapped[UUID] = mapped_column(primary_key=True)

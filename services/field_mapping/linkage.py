@@ -6,11 +6,15 @@ rows of two, comes from the rows themselves, value by value (Winkler 2000: what 
 Only rows that share a block are compared, and a block is bounded, so the cost is linear in the rows.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from math import log2
 
 import polars as pl
 
+from services.field_mapping.compact_columns import Each
+from services.field_mapping.identity import TABLE, may_repeat
 from services.field_mapping.machine_names import blurred_names, compare_names, maybe_misspelled, name_bits
 from services.field_mapping.technology_columns import canonical_names, with_technologies
 
@@ -41,6 +45,9 @@ _BUNDLES: dict[str, dict[str, float]] = {
     "date": {"install_date": 0.8},
 }  # fmt: skip
 _FIELDS = {field: m for bundle in _BUNDLES.values() for field, m in bundle.items()}
+_COMPARED = (*_FIELDS, "os_version")
+# Fields that are looked at in every row.
+BLOCKED_BY = ("ip_address", "mac_address", "cpu_cores", "memory_gb")
 # Servers of one application are near-twins, and they are what a machine is mistaken for: u is at least this.
 _TWINS_SHARE = {"mac": 0.0, "ip": 0.0, "storage": 0.15, "date": 0.1}
 _MOST_TWINS_SHARE = 0.25
@@ -58,44 +65,53 @@ class Links:
     doubtful: pl.DataFrame
 
 
-def link(rows: pl.DataFrame, keys: pl.DataFrame, group: pl.Series, place: pl.Series) -> Links:
+def link(
+    rows: pl.DataFrame,
+    keys: pl.DataFrame,
+    group: pl.Series,
+    take: Callable[[pl.Series, Sequence[str]], pl.DataFrame],
+    each: Each = map,
+) -> Links:
     """Pairs of groups that are, or might be, one machine.
 
-    `rows` have names that are split, `keys` their trusted keys, `group` the index of the first row of each row's group,
-    and `place` the file and row that each stands in.
+    `rows` have names that are split, what blocks are made of, and their tables, `keys` are their trusted keys, `group`
+    has the index of the first row of each row's group, and `take` gives fields of some rows.
     """
     names = _names(rows)
     blocks = [rows[field] for field in ("ip_address", "mac_address") if field in rows.columns]
-    pairs = pl.concat([_alike(rows, keys, names, group), *(_sharing(block, group) for block in blocks)]).unique()
+    alike = _alike(rows, keys, names, group, each)
+    pairs = pl.concat([alike, *each(_sharing, blocks, repeat(group))]).unique()
     if pairs.is_empty():
         nothing = pairs.with_columns(probability=pl.lit(0.0), evidence=pl.lit(""))
         return Links(nothing, nothing)
-    machines = _machines(rows, keys, group, place, pl.concat([pairs["first"], pairs["second"]]).unique())
-    one_each = rows.filter(group == pl.Series(range(rows.height), dtype=group.dtype))
-    scored = _scored(pairs, machines, one_each).sort("probability", "first", "second", descending=True)
-    return Links(
-        same=scored.filter(pl.col("probability") >= SAME),
-        doubtful=scored.filter(pl.col("probability").is_between(DOUBTFUL, SAME, closed="left")),
-    )
+    chosen = group.is_in(pl.concat([pairs["first"], pairs["second"]]).unique().implode()).arg_true()
+    machines = _machines(rows, keys, group, names, chosen, take(chosen, _COMPARED))
+    one_each = (group == pl.Series(range(group.len()), dtype=group.dtype)).arg_true()
+    sample = take(one_each.gather_every(max(1, one_each.len() // _SAMPLE)), _COMPARED)
+    scored, evidence = _scored(pairs, machines, sample, one_each.len())
+    scored = scored.filter(pl.col("probability") >= DOUBTFUL).sort("probability", "first", "second", descending=True)
+    told = scored.select("first", "second", "probability", evidence=evidence)
+    return Links(same=told.filter(pl.col("probability") >= SAME), doubtful=told.filter(pl.col("probability") < SAME))
 
 
-def _alike(rows: pl.DataFrame, keys: pl.DataFrame, names: pl.Series, group: pl.Series) -> pl.DataFrame:
+def _alike(rows: pl.DataFrame, keys: pl.DataFrame, names: pl.Series, group: pl.Series, each: Each) -> pl.DataFrame:
     """Pairs of groups whose names differ in spelling or by a typing error, and the numbers and sizes in nothing."""
     # Where every row has a serial number or a UUID of its own, a name that looks like another is another machine's.
     proven = keys.select((pl.col("uuid").is_not_null() | pl.col("serial").is_not_null()).all()).item()
     blurred = blurred_names(names.set(names.is_null() | proven, None))
     numbers = blurred.str.replace_all(r"[^0-9]+", ".")
     sizes = [
-        size.cast(pl.Int64, strict=False).cast(pl.String).fill_null("")
+        size.cast(pl.Int64, strict=False)
         for field, size in (("cpu_cores", pl.col("cpu_cores")), ("memory_gb", (pl.col("memory_gb").log(2) * 2).round()))
         if field in rows.columns
     ]
-    ends = [
-        pl.concat_str(pl.lit(numbers), pl.lit(part), *sizes, separator="|").alias(f"end {number}")
-        for number, part in enumerate((blurred.str.head(4), blurred.str.tail(4)))
-    ]
-    blocks = rows.select(pl.lit(blurred).alias("blurred"), *ends).get_columns()
-    pairs = pl.concat(_sharing(block, group) for block in blocks).unique()
+    given = rows.select(pl.lit(numbers).alias("numbers"), *sizes)
+    # Their hashes: two that are alike by accident are compared and found to be different.
+    ends = each(lambda part: given.with_columns(part.alias("part")).hash_rows(),
+                (blurred.str.head(4), blurred.str.tail(4)))  # fmt: skip
+    named = blurred.is_not_null()
+    blocks = [blurred, *(end.set(~named, None) for end in ends)]
+    pairs: pl.DataFrame = pl.concat(each(_sharing, blocks, repeat(group))).unique()
     both = zip(blurred.gather(pairs["first"]), blurred.gather(pairs["second"]), strict=True)
     # A group whose first row has no name was found by another's.
     kept = [one is None or other is None or maybe_misspelled(one, other) for one, other in both]
@@ -108,27 +124,28 @@ def _names(rows: pl.DataFrame) -> pl.Series:
 
 def _sharing(block: pl.Series, group: pl.Series) -> pl.DataFrame:
     """Every pair of groups that share a value of this block."""
-    held = pl.DataFrame({"block": block, "group": group.cast(pl.UInt32)}).filter(block.is_not_null())
-    held = held.filter(pl.col("block").is_duplicated()).unique()
+    rows = may_repeat(block).arg_true()
+    held = pl.DataFrame({"block": block.gather(rows), "group": group.gather(rows).cast(pl.UInt32)}).unique()
     held = held.filter(pl.len().over("block").is_between(2, LARGEST_BLOCK))
     joined = held.join(held, on="block").filter(pl.col("group") < pl.col("group_right"))
     return joined.select(first="group", second="group_right")
 
 
 def _machines(
-    rows: pl.DataFrame, keys: pl.DataFrame, group: pl.Series, place: pl.Series, wanted: pl.Series
+    rows: pl.DataFrame,
+    keys: pl.DataFrame,
+    group: pl.Series,
+    names: pl.Series,
+    chosen: pl.Series,
+    fields: pl.DataFrame,
 ) -> pl.DataFrame:
-    """One record for each of the wanted groups: the first value of each field that is compared."""
-    chosen = group.is_in(wanted.implode())
-    fields = [field for field in _FIELDS if field in rows.columns]
-    system = ["os_version"] if "os_version" in rows.columns else []
-    picked = rows.filter(chosen).select(*fields, *system)
-    picked = picked.with_columns(
-        keys["uuid"].filter(chosen).alias("own_uuid"),
-        keys["serial"].filter(chosen).alias("own_serial"),
-        _names(rows).filter(chosen).alias("own_name"),
-        place.filter(chosen).str.replace(r":\d+$", "").alias("table"),
-        group.filter(chosen).cast(pl.UInt32).alias("group"),
+    """One record for each group of the chosen rows: the first value of each field that is compared."""
+    picked = fields.select(name for name in _COMPARED if name in fields.columns).with_columns(
+        keys["uuid"].gather(chosen).alias("own_uuid"),
+        keys["serial"].gather(chosen).alias("own_serial"),
+        names.gather(chosen).alias("own_name"),
+        rows[TABLE].gather(chosen).alias("table"),
+        group.gather(chosen).cast(pl.UInt32).alias("group"),
     )
     first = picked.group_by("group", maintain_order=True).agg(pl.exclude("group").first(ignore_nulls=True))
     return _with_families(first)
@@ -142,17 +159,17 @@ def _with_families(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.with_columns(canonical_names(with_technologies(texts), "operating_system"))
 
 
-def _scored(pairs: pl.DataFrame, machines: pl.DataFrame, sample: pl.DataFrame) -> pl.DataFrame:
-    """The pairs with `probability`, and `evidence`: what speaks for and against each, in words.
+def _scored(
+    pairs: pl.DataFrame, machines: pl.DataFrame, sample: pl.DataFrame, groups: int
+) -> tuple[pl.DataFrame, pl.Expr]:
+    """The pairs with `probability`, and what tells in words what speaks for and against each.
 
-    `sample` has a row of each group, to tell how common a value is.
+    `sample` has a row of some of the `groups`, to tell how common a value is.
     """
     both = pairs.join(machines, left_on="first", right_on="group").join(
         machines, left_on="second", right_on="group", suffix="_2"
     )
-    groups = sample.height
-    sample = sample.gather_every(max(1, groups // _SAMPLE))
-    sample = _with_families(sample.select(name for name in (*_FIELDS, "os_version") if name in sample.columns))
+    sample = _with_families(sample.select(name for name in _COMPARED if name in sample.columns))
     bits: dict[str, pl.Expr] = {}
     for bundle, fields in _BUNDLES.items():
         least = max(1 / groups, _TWINS_SHARE.get(bundle, _MOST_TWINS_SHARE))
@@ -175,7 +192,7 @@ def _scored(pairs: pl.DataFrame, machines: pl.DataFrame, sample: pl.DataFrame) -
         for own in ("own_uuid", "own_serial")
     ]
     odds = pl.sum_horizontal(total)
-    return both.select("first", "second", probability=1 / (1 + pl.lit(2.0) ** -odds), evidence=_evidence(list(bits)))
+    return both.with_columns(probability=1 / (1 + pl.lit(2.0) ** -odds)), _evidence(list(bits))
 
 
 def _field_bits(field: str, both: pl.DataFrame, sample: pl.Series, least: float) -> pl.Series:

@@ -1,11 +1,10 @@
 """One sentence for every proposed mapping, that a consultant can check against the file."""
 
-from contracts.catalog import CATALOG
+from contracts.catalog import CATALOG, CONNECTION_FIELDS
 from contracts.discovery import ColumnProfile
 from services.field_mapping.lexicon import FieldRule
 from services.field_mapping.name_evidence import NameMatch
 from services.field_mapping.source_units import SourceUnit, value_range
-from services.field_mapping.table_kind import CONNECTION_FIELDS
 from services.field_mapping.value_profiles import ValueProfile
 
 _SUBJECTS = {
@@ -39,8 +38,9 @@ def mapped_reason(
     unit: SourceUnit | None,
     close: str | None,
     rival: bool,
+    near: bool,
 ) -> str:
-    """Why the column was proposed for `field`, and what speaks against it."""
+    """Why the column was proposed for `field`, and what speaks against it; `near`: its words are close in meaning."""
     if match is None:
         says = f"“{column.name}” says little of {_label(field)}"
     elif match.phrase.subject is not None:
@@ -52,6 +52,8 @@ def mapped_reason(
         if values.samples or unit
         else f"{says}, and the column is empty, so only its name speaks for it"
     )
+    if near:
+        sentence += f"; by its word vectors, too, it is near {_label(field)}"
     if close is not None:
         sentence += f"; it could also be {_label(close)}"
     if rival:

@@ -3,20 +3,23 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from contracts.catalog import units_of
 from contracts.discovery import ColumnMapping, MappingStatus, TableMapping, TableProfile
 from services.field_mapping.column_names import read_name
 from services.field_mapping.evidence import ColumnEvidence, column_evidence, with_rivals
 from services.field_mapping.lexicon import OPEN_RULE, Subject, unmapped_reasons
 from services.field_mapping.mapping_reasons import mapped_reason, unmapped_reason
 from services.field_mapping.name_evidence import common_prefixes
+from services.field_mapping.nearness import NEAR, Nearness
 from services.field_mapping.phrase_book import PhraseBook, connection_phrases, inventory_phrases
-from services.field_mapping.source_units import source_unit
+from services.field_mapping.source_units import SourceUnit, source_unit
 from services.field_mapping.table_kind import table_subject
 from services.field_mapping.taught import NOTHING_TAUGHT, SETTLED, Taught, Verdict, taught_probability
 from services.field_mapping.weighing import Weighed, Weights, weigh
 
 # The least probability at which proposals of other vendors' files were right in 98 of 100 cases.
 ACCEPT_AT = 0.85
+ACCEPT_BY_MEANING_AT = 0.88
 # Alternatives less likely than this only distract the person who reviews.
 _WORTH_NAMING = 0.03
 _CLOSE = 0.5
@@ -38,13 +41,15 @@ def propose(
     taught: Taught = NOTHING_TAUGHT,
     phrases: PhraseBook | None = None,
     weights: Weights | None = None,
+    nearness: Nearness | None = None,
 ) -> TableMapping:
     """Propose a field for every column of a table, or none, with the probability that this is right and a reason.
 
     `taught` is what the tenant's people said about columns of these names: what they settled is not asked again.
-    `phrases` and `weights` replace the product's own, to measure it on what it was not made with.
+    `phrases` and `weights` replace the product's own, to measure it on what it was not made with. `nearness` adds what
+    columns are like in meaning.
     """
-    subject, book, evidence = table_evidence(table, phrases)
+    subject, book, evidence = table_evidence(table, phrases, nearness)
     said = [taught.about(column.name) for column in table.columns]
     alone = [_as_taught(weigh(item, weights), verdict).fields for item, verdict in zip(evidence, said, strict=True)]
     assessed = [
@@ -61,7 +66,7 @@ def propose(
 
 
 def table_evidence(
-    table: TableProfile, phrases: PhraseBook | None = None
+    table: TableProfile, phrases: PhraseBook | None = None, nearness: Nearness | None = None
 ) -> tuple[Subject | None, PhraseBook, list[ColumnEvidence]]:
     """What a table is about, the phrases that were looked for, and the evidence of each column on its own.
 
@@ -72,12 +77,13 @@ def table_evidence(
     inventory = table.kind != "connections"
     subject = table_subject(table, names) if inventory else None
     book = (phrases or inventory_phrases()) if inventory else connection_phrases()
+    near = nearness.of(table.columns, names) if nearness and inventory else [None] * len(names)
     return (
         subject,
         book,
         [
-            column_evidence(column, name, book, subject, prefixes, values_speak=inventory)
-            for column, name in zip(table.columns, names, strict=True)
+            column_evidence(column, name, book, subject, prefixes, values_speak=inventory, near=meanings)
+            for column, name, meanings in zip(table.columns, names, near, strict=True)
         ],
     )
 
@@ -120,19 +126,28 @@ def _mapping(item: Assessment, book: PhraseBook, neighbours: Sequence[str], subj
         )
     rule = book.rules.get(field, OPEN_RULE)
     unit = source_unit(field, rule.dimension, item.evidence.name, values, neighbours, subject)
-    status: MappingStatus = "accepted" if probability >= ACCEPT_AT else "review"
+    said_unit = item.said.unit if item.said.unit in units_of(field) else None
+    if said_unit is not None:
+        unit = SourceUnit(said_unit, f"its bare numbers are in {said_unit}")
+    status: MappingStatus = "accepted" if probability >= accept_at(item.evidence.near is not None) else "review"
     close = next((other for other, likely in item.ranked[1:2] if likely > _CLOSE * probability), None)
     match = item.evidence.matches.get(field)
-    reason = "" if item.said.settled else mapped_reason(column, values, field, rule, match, unit, close, rival)
+    near = item.evidence.near is not None and item.evidence.near.get(field, 0.0) >= NEAR
+    reason = "" if item.said.settled else mapped_reason(column, values, field, rule, match, unit, close, rival, near)
     return ColumnMapping(
         column=column.name,
         field=field,
         confidence=_confidence(probability),
         status=status,
         unit=unit.unit if unit else None,
-        reason=f"{reason} {item.said.reason}".strip(),
+        reason=" ".join(filter(None, (reason, item.said.reason, item.said.unit_reason if said_unit else ""))),
         alternatives=named[1:],
     )
+
+
+def accept_at(with_meaning: bool) -> float:
+    """The least probability at which nobody needs to look, with nearness in meaning among the evidence or without."""
+    return ACCEPT_BY_MEANING_AT if with_meaning else ACCEPT_AT
 
 
 def _confidence(probability: float) -> float:

@@ -4,32 +4,41 @@ Rows are joined, transitively, by hardware UUID, serial number, FQDN and short h
 what `linkage` finds probable.
 """
 
-import hashlib
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
 import polars as pl
+import polars_hash as plh
 
 from contracts.catalog import CATALOG
 from contracts.learning import OWN_PREFIX
-from services.field_mapping.identity import APART, SOURCE, split_names, trusted_keys, with_identity_columns
+from services.field_mapping.cleaned_rows import ORDER, Rows
+from services.field_mapping.compact_columns import Each, count
+from services.field_mapping.identity import (
+    APART,
+    IDENTITY_FIELDS,
+    SOURCE,
+    may_repeat,
+    split_names,
+    trusted_keys,
+    with_identity_columns,
+)
 from services.field_mapping.known_machines import decided_pairs, known_rows, known_uids, set_apart, undecided
-from services.field_mapping.linkage import link
-
-# The column of the position among all rows read, beside the canonical fields, until rows are merged.
-ORDER = "_order"
+from services.field_mapping.linkage import BLOCKED_BY, link
 
 
-def group_rows(keys: pl.DataFrame) -> pl.Series:
+def group_rows(keys: pl.DataFrame, each: Each = map) -> pl.Series:
     """For each row the index of the first row of its group: the connected components of rows that share any key."""
-    numbered = keys.with_row_index("row", 0)
-    pairs = [
-        numbered.filter(pl.col(key).is_not_null() & pl.col(key).is_duplicated())
-        .select("row", first=pl.col("row").min().over(key))
-        .filter(pl.col("row") != pl.col("first"))
-        for key in keys.columns
-    ]
-    return unite(pl.Series("group", range(keys.height), dtype=pl.UInt32), pl.concat(pairs).unique())
+    pairs = pl.concat(each(_with_first, keys.get_columns())).unique()
+    return unite(pl.Series("group", range(keys.height), dtype=pl.UInt32), pairs)
+
+
+def _with_first(key: pl.Series) -> pl.DataFrame:
+    """Each row that shares its key with an earlier one, and the first that has it."""
+    rows = may_repeat(key).arg_true()
+    shared = pl.DataFrame({"row": rows, "key": key.gather(rows)})
+    return shared.select("row", first=pl.col("row").min().over("key")).filter(pl.col("row") != pl.col("first"))
 
 
 def unite(group: pl.Series, pairs: pl.DataFrame) -> pl.Series:
@@ -92,18 +101,7 @@ def merge_groups(rows: pl.DataFrame, group: pl.Series) -> pl.DataFrame:
 
 def name_based_uuids(namespace: UUID, names: pl.Series) -> pl.Series:
     """The version 5 UUID of each name, as text (RFC 9562, section 5.5)."""
-    start = hashlib.sha1(namespace.bytes, usedforsecurity=False)
-    digests = []
-    for name in names.to_list():
-        digest = start.copy()
-        digest.update(name.encode())
-        digests.append(digest.hexdigest())
-    variant = dict(zip("0123456789abcdef", "89ab" * 4, strict=True))
-    # The version takes the place of digit 12, the variant that of the upper bits of digit 16.
-    digit = pl.Series("d", digests, dtype=pl.String).str
-    fourth = digit.slice(16, 1).replace_strict(variant, return_dtype=pl.String) + digit.slice(17, 3)
-    groups = [digit.slice(0, 8), digit.slice(8, 4), "5" + digit.slice(13, 3), fourth, digit.slice(20, 12)]
-    return pl.select(pl.concat_str(groups, separator="-")).to_series()
+    return names.to_frame("name").select(plh.col("name").uuidhash.uuid5(str(namespace))).to_series()
 
 
 @dataclass(frozen=True)
@@ -118,43 +116,115 @@ class Known:
     decisions: pl.DataFrame
 
 
-@dataclass(frozen=True)
 class Merged:
-    """One asset for each machine, and the pairs of assets that might be one (`DUPLICATES` of the claim checks)."""
+    """One asset for each machine, with `asset_uid`, `name` and `source_rows`, put together when it is asked for.
 
-    assets: pl.DataFrame
-    doubtful: pl.DataFrame
+    Assets are numbered from 0 in the order of their first rows.
+    """
+
+    def __init__(
+        self, rows: Rows, group: pl.Series, uids_of: Callable[[pl.Series], pl.Series], doubtful: pl.DataFrame
+    ) -> None:
+        """`group` has the first row of each row's group, `uids_of` gives uids by numbers, `doubtful` are groups."""
+        self._rows, self._group, self._uids_of, self._doubtful = rows, group, uids_of, doubtful
+        self._leads = (group == pl.Series(range(rows.height), dtype=group.dtype)).arg_true()
+        followers = (group != pl.Series(range(rows.height), dtype=group.dtype)).arg_true()
+        self._followers = pl.DataFrame({"group": group.gather(followers), "row": followers}).sort("group")
+
+    @property
+    def count(self) -> int:
+        """How many assets there are."""
+        return self._leads.len()
+
+    @property
+    def fields(self) -> list[str]:
+        """The fields that some asset may have."""
+        return [name for name, column in self._rows.columns.items() if count(column)]
+
+    def pieces(self, size: int) -> Iterator[pl.DataFrame]:
+        """All assets, so many at a time."""
+        for start in range(0, self.count, size):
+            yield self.take(pl.int_range(start, min(start + size, self.count), dtype=pl.UInt32, eager=True))
+
+    def take(self, numbers: pl.Series) -> pl.DataFrame:
+        """These assets, by their numbers in ascending order."""
+        assets = self.records(numbers).with_columns(self._uids_of(numbers).alias("asset_uid"))
+        return named(with_identity_columns(assets))
+
+    def records(self, numbers: pl.Series) -> pl.DataFrame:
+        """These assets as far as their rows tell them: without uids and names."""
+        leads = self._leads.gather(numbers)
+        followers = self._followers.filter(self._followers["group"].is_in(leads.implode()))["row"]
+        if followers.is_empty():
+            return self._rows.take(leads).rename({SOURCE: "source_rows"})
+        rows = pl.concat([leads, followers]).sort()
+        # A group is numbered by its first row, here among these rows.
+        return merge_groups(self._rows.take(rows), rows.search_sorted(self._group.gather(rows)))
+
+    @property
+    def doubtful(self) -> pl.DataFrame:
+        """The pairs of assets that might be one machine (`DUPLICATES` of the claim checks)."""
+        groups = pl.concat([self._doubtful["first"], self._doubtful["second"]]).unique().sort()
+        assets = self.take(self._leads.search_sorted(groups)).select("asset_uid", "name").with_columns(group=groups)
+        return (
+            self._doubtful.join(assets, left_on="first", right_on="group")
+            .join(assets.rename({"asset_uid": "other_uid", "name": "other_name"}), left_on="second", right_on="group")
+            .unique(("asset_uid", "other_uid"), keep="first", maintain_order=True)
+            .select("asset_uid", "other_uid", "name", "other_name", "probability", "evidence")
+        )
 
 
-def merge_assets(rows: pl.DataFrame, namespace: UUID, known: Known | None = None) -> Merged:
-    """One asset for each machine, with `asset_uid`, `name` and `source_rows`.
+def merge_assets(rows: Rows, namespace: UUID, known: Known | None = None, each: Each = map) -> Merged:
+    """One asset for each machine.
 
     Every row has a value in one of `IDENTITY_FIELDS`. A known machine keeps its uid. That of a new one comes from its
-    strongest key alone, so the same machine has the same one whatever else the file says and in whatever order.
+    strongest key alone, so the same machine has the same one whatever else the file says and in whatever order. `each`
+    is `map`, or one that compares several columns at a time.
     """
     new, uids = rows.height, None
-    rows = with_identity_columns(rows)
+    compared = with_identity_columns(rows.whole((*IDENTITY_FIELDS, "domain", *BLOCKED_BY)))
+    earlier = pl.DataFrame()
     if known is not None and known.assets.height:
         # Behind the new rows, so that no group is numbered by a known machine that one of them is.
-        rows = pl.concat([rows, known_rows(known.assets, rows.schema)], how="diagonal")
+        earlier = known_rows(known.assets, pl.Schema({**rows.schema, **compared.schema}))
+        compared = pl.concat(
+            [compared, earlier.select(name for name in compared.columns if name in earlier)], how="diagonal"
+        )
         uids = pl.concat([pl.Series([None], dtype=pl.String).new_from_index(0, new), known.assets["asset_uid"]])
-    rows = split_names(rows)
-    keys = trusted_keys(rows)
-    group = group_rows(keys)
-    found = link(rows, keys, group, rows[SOURCE])
+    compared = split_names(compared)
+    names = compared.select("hostname", "fqdn", "domain")
+    rows = rows.with_columns(names.head(new))
+    if uids is not None:
+        earlier = earlier.with_columns(names.slice(new))
+
+    def take(positions: pl.Series, fields: Sequence[str]) -> pl.DataFrame:
+        taken = rows.take(positions.filter(positions < new), fields)
+        if uids is None:
+            return taken
+        others = earlier[positions.filter(positions >= new) - new]
+        return pl.concat([taken, others.select(name for name in taken.columns if name in others)], how="diagonal")
+
+    keys = trusted_keys(compared)
+    group = group_rows(keys, each)
+    found = link(compared, keys, group, take, each)
     same, doubtful = found.same, found.doubtful
     if known is not None and uids is not None and known.decisions.height:
         same, doubtful = (undecided(pairs, group, uids, known.decisions) for pairs in (same, doubtful))
         group = unite(group, decided_pairs(group, uids, known.decisions))
     group = unite(group, same.select("first", "second"))
     if known is not None and uids is not None and known.decisions.height:
-        group = set_apart(group, rows, uids, known.decisions)
-    identity = pl.Series("asset_uid", _identities(keys.head(new), group.head(new), namespace))
-    assets = merge_groups(rows.head(new), group.head(new)).with_columns(asset_uid=identity)
-    if uids is not None:
-        assets = assets.with_columns(asset_uid=known_uids(assets, group, uids))
-    assets = named(assets)
-    return Merged(assets, _named_pairs(doubtful, group, assets))
+        group = set_apart(group, compared, uids, known.decisions)
+    identities = _identities(keys.head(new), group.head(new))
+    del keys, compared
+    doubtful = _of_new(doubtful, group, new)
+    alone = Merged(
+        rows, group.head(new), lambda numbers: name_based_uuids(namespace, identities.gather(numbers)), doubtful
+    )
+    if uids is None:
+        return alone
+    own = name_based_uuids(namespace, identities)
+    given = known_uids(own, group, uids, lambda numbers: alone.records(numbers)["source_rows"])
+    return Merged(rows, group.head(new), given.gather, doubtful)
 
 
 def named(assets: pl.DataFrame) -> pl.DataFrame:
@@ -163,32 +233,21 @@ def named(assets: pl.DataFrame) -> pl.DataFrame:
     return assets.with_columns(name=pl.coalesce(names))
 
 
-def _identities(keys: pl.DataFrame, group: pl.Series, namespace: UUID) -> pl.Series:
-    """The uid of each group that its strongest key gives, in the order of the groups' first rows."""
+def _identities(keys: pl.DataFrame, group: pl.Series) -> pl.Series:
+    """The strongest key of each group, which gives its uid, in the order of the groups' first rows."""
     # A key that was set apart by UUID names its row again by itself: at most one group without a UUID has it.
     plain = [pl.col(key).str.strip_suffix(APART) if key != "fallback" else pl.col(key) for key in keys.columns]
-    found = keys.select(plain).with_columns(_group=group)
-    several = pl.col("_group").is_duplicated()
-    strongest = pl.concat(
-        [
-            found.filter(~several),
-            found.filter(several).group_by("_group").agg(pl.col(key).min() for key in keys.columns),
-        ],
-        how="diagonal",
-    ).select("_group", identity=pl.coalesce(pl.concat_str(pl.lit(f"{key}:"), pl.col(key)) for key in keys.columns))
+    strongest = pl.coalesce(pl.concat_str(pl.lit(f"{key}:"), pl.col(key)) for key in keys.columns)
+    leads = group == pl.Series(range(group.len()), dtype=group.dtype)
+    several = group.is_in(group.filter(~leads).unique().implode())
+    alone = keys.filter(leads).select(plain).select(identity=strongest).to_series()
+    shared = keys.filter(several).select(plain).with_columns(_group=group.filter(several)).group_by("_group")
+    least = shared.agg(pl.col(key).min() for key in keys.columns).sort("_group").select(strongest).to_series()
     # Groups are numbered by their first row, so they and the merged records stand in the same order.
-    return name_based_uuids(namespace, strongest.sort("_group")["identity"])
+    return alone.scatter(several.filter(leads).arg_true(), least)
 
 
-def _named_pairs(pairs: pl.DataFrame, group: pl.Series, assets: pl.DataFrame) -> pl.DataFrame:
-    """Pairs of groups, one or both of which may have joined others since, as pairs of assets."""
-    numbered = pl.DataFrame({"group": group.head(group.len()).unique(maintain_order=True)}).head(assets.height)
-    found = numbered.with_columns(assets.select("asset_uid", "name"))
+def _of_new(pairs: pl.DataFrame, group: pl.Series, new: int) -> pl.DataFrame:
+    """Pairs of groups as far as they are still two of the new rows: one or both may have joined others since."""
     both = pairs.with_columns(first=group.gather(pairs["first"]), second=group.gather(pairs["second"]))
-    return (
-        both.filter(pl.col("first") != pl.col("second"))
-        .join(found, left_on="first", right_on="group")
-        .join(found.rename({"asset_uid": "other_uid", "name": "other_name"}), left_on="second", right_on="group")
-        .unique(("asset_uid", "other_uid"), keep="first", maintain_order=True)
-        .select("asset_uid", "other_uid", "name", "other_name", "probability", "evidence")
-    )
+    return both.filter(pl.col("first") != pl.col("second"), pl.max_horizontal("first", "second") < new)

@@ -1,7 +1,7 @@
 """Which fields a migration of such assets cannot do without and no column provides."""
 
+from contracts.catalog import CONNECTION_FIELDS
 from contracts.discovery import TableMapping
-from services.field_mapping.table_kind import CONNECTION_FIELDS
 
 _MACHINE = (
     "hostname", "ip_address", "operating_system", "cpu_cores", "memory_gb", "storage_gb", "application_name",

@@ -1,11 +1,10 @@
 """From the strings of an imported table to typed canonical columns, with every cell that could not be read."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from functools import partial
-from typing import Any
 
 import polars as pl
 
@@ -13,8 +12,10 @@ from contracts.catalog import CATALOG
 from contracts.claim_checks import ROW_NUMBER
 from contracts.discovery import ColumnMapping, TableMapping, TableProfile
 from services.field_mapping.addresses import ip_addresses, mac_addresses, no_reasons, ports, unread
+from services.field_mapping.compact_columns import Coded, Column, Each, whole
 from services.field_mapping.dates import day_of, read_dates
-from services.field_mapping.quantities import Remark, read_quantities
+from services.field_mapping.quantities import read_quantities
+from services.field_mapping.remarks import OPEN_DATE, Remark, first_days, with_several
 from services.field_mapping.units import factor
 from services.field_mapping.vocabularies import (
     BOOLEANS,
@@ -26,9 +27,11 @@ from services.field_mapping.vocabularies import (
 )
 
 # Raise it with every change that makes a value of the same cell another: origins say by which rules they were read.
-RULES_VERSION = 2
+RULES_VERSION = 3
 # The share of machines with fewer cores than sockets from which on that is no typing error. Our figure.
 FEWER_CORES_THAN_SOCKETS = 0.1
+# Enough cells to tell whether a column repeats itself: days and people do, but seldom among the first thousand.
+_LOOKED_AT = 20_000
 # Fields of a table of connections, beside the catalogue.
 CONNECTION_TYPES = {
     **dict.fromkeys(("source", "target", "source_application", "target_application", "process", "protocol"), "string"),
@@ -46,11 +49,6 @@ PROBLEM_SCHEMA = {
 }
 
 _BLANKS = " \t\r\n\x0b\x0c\u00a0\u2007\u202f\u200b\ufeff"
-
-
-_OPEN_DATE = "day and month could be the other way round, and nothing in the column decides; read as month/day"
-# `map`, or what does the same with several threads.
-Each = Callable[..., Iterable[Any]]
 
 
 class MappingMismatch(ValueError):
@@ -98,37 +96,45 @@ def clean_text(raw: str | None) -> str | None:
 
 
 def normalise_table(table: SourceTable, each: Each = map) -> NormalisedTable:
-    """Read every accepted column in its field's type; several columns of one field give its first filled value.
+    """The columns that `normalise_columns` gives, as one frame behind `_row`."""
+    columns, problems = normalise_columns(table, each)
+    fields = (whole(column).alias(field) for field, column in columns.items())
+    return NormalisedTable(cells_of(table, ROW_NUMBER).to_frame().with_columns(*fields), problems)
+
+
+def normalise_columns(table: SourceTable, each: Each = map) -> tuple[dict[str, Column], pl.DataFrame]:
+    """Every accepted column in its field's type, and its problems; several of one field give its first filled value.
 
     `each` is `map`, or one that reads several columns at a time. Raises `MappingMismatch` for a column that the table
     does not have, an unknown field or a unit of something else.
     """
-    fields: dict[str, list[pl.Series]] = {}
+    fields: dict[str, list[Column]] = {}
     problems: list[pl.DataFrame] = []
     columns = accepted(table.mapping)
-    for column, (values, found) in zip(columns, each(partial(normalise_column, table), columns), strict=True):
+    for column, (values, found) in zip(columns, each(partial(_normalise, table), columns), strict=True):
         fields.setdefault(column.field or "", []).append(values)
         problems.extend(found)
-    frame = (
-        cells_of(table, ROW_NUMBER)
-        .to_frame()
-        .with_columns(
-            pl.select(pl.coalesce([pl.lit(part) for part in parts]).alias(field)).to_series()
-            if len(parts) > 1
-            else parts[0].alias(field)
-            for field, parts in fields.items()
-        )
-    )
-    frame = _with_total_cores(frame)
-    return NormalisedTable(frame, pl.concat(problems) if problems else pl.DataFrame(schema=PROBLEM_SCHEMA))
+    cleaned = {field: _first_filled(parts) for field, parts in fields.items()}
+    return _with_total_cores(cleaned), pl.concat(problems) if problems else pl.DataFrame(schema=PROBLEM_SCHEMA)
 
 
 def normalise_column(table: SourceTable, column: ColumnMapping) -> tuple[pl.Series, list[pl.DataFrame]]:
     """The values of one accepted column, and what is to be said of its cells (`PROBLEM_SCHEMA`)."""
+    values, problems = _normalise(table, column)
+    return whole(values), problems
+
+
+def _normalise(table: SourceTable, column: ColumnMapping) -> tuple[Column, list[pl.DataFrame]]:
     kind = _checked_type(table, column)
     raw = cells_of(table, column.column)
-    values, reasons, remark = _read_column(raw, column, kind, day_of(table.profile.import_id))
-    return values, _problems(table, raw, column, reasons, remark)
+    values, reasons, remarks = _read_column(raw, column, kind, day_of(table.profile.import_id))
+    return values, _problems(table, raw, column, reasons, remarks)
+
+
+def _first_filled(columns: list[Column]) -> Column:
+    if len(columns) == 1:
+        return columns[0]
+    return pl.select(pl.coalesce([pl.lit(whole(column)) for column in columns])).to_series()
 
 
 def cells_of(table: SourceTable, name: str) -> pl.Series:
@@ -136,22 +142,26 @@ def cells_of(table: SourceTable, name: str) -> pl.Series:
     return table.frame.select(name).collect().to_series()
 
 
-def _with_total_cores(frame: pl.DataFrame) -> pl.DataFrame:
+def _with_total_cores(columns: dict[str, Column]) -> dict[str, Column]:
     """`cpu_cores` as the cores of all sockets, as far as the table tells them.
 
     No machine has fewer cores than sockets, so a column of cores in which that is common counts them per socket, as
     ServiceNow's `cpu_core_count` beside `cpu_count` does.
     """
+    given = columns.keys() & {"cpu_sockets", "cores_per_socket", "cpu_cores"}
+    if "cpu_sockets" not in given or len(given) < 2:
+        return columns
+    frame = pl.DataFrame({name: whole(columns[name]) for name in given})
     sockets, cores = pl.col("cpu_sockets"), pl.col("cpu_cores")
-    given = set(frame.columns)
-    if {"cpu_sockets", "cores_per_socket"} <= given:
+    if "cores_per_socket" in given:
         product = sockets * pl.col("cores_per_socket")
-        return frame.with_columns(cpu_cores=pl.coalesce("cpu_cores", product) if "cpu_cores" in given else product)
-    if {"cpu_sockets", "cpu_cores"} <= given:
+        frame = frame.with_columns(cpu_cores=pl.coalesce("cpu_cores", product) if "cpu_cores" in given else product)
+    else:
         fewer = frame.select((cores < sockets).mean()).item()
-        if fewer is not None and fewer >= FEWER_CORES_THAN_SOCKETS:
-            return frame.with_columns(cores_per_socket=cores, cpu_cores=cores * pl.coalesce("cpu_sockets", pl.lit(1)))
-    return frame
+        if fewer is None or fewer < FEWER_CORES_THAN_SOCKETS:
+            return columns
+        frame = frame.with_columns(cores_per_socket=cores, cpu_cores=cores * pl.coalesce("cpu_sockets", pl.lit(1)))
+    return {**columns, **{name: frame[name] for name in ("cores_per_socket", "cpu_cores")}}
 
 
 def field_types(kind: str) -> dict[str, str]:
@@ -179,37 +189,40 @@ def _checked_type(table: SourceTable, column: ColumnMapping) -> str:
 
 def _read_column(
     raw: pl.Series, column: ColumnMapping, kind: str, day: date | None
-) -> tuple[pl.Series, pl.Series | None, Remark | None]:
+) -> tuple[Column, pl.Series | None, list[Remark]]:
     """Values, reasons for the unreadable ones, and what is to be said of values whose reading is a guess.
 
     Columns that repeat themselves are read once for each different value.
     """
-    head = raw.head(2_000)
-    if head.n_unique() * 2 >= head.len():
+    head = raw.head(_LOOKED_AT)
+    if head.n_unique() * 4 >= head.len() * 3:
         return _read(raw, column, kind, day)
     distinct = raw.unique(maintain_order=True)
-    values, reasons, remark = _read(distinct, column, kind, day)
-    lookup = pl.DataFrame({"raw": distinct, "value": values, "reason": reasons})
-    joined = pl.DataFrame({"raw": raw}).join(lookup, on="raw", how="left", maintain_order="left", nulls_equal=True)
-    return joined["value"], None if reasons is None or not reasons.count() else joined["reason"], remark
+    values, reasons, remarks = _read(distinct, column, kind, day)
+    numbered = pl.DataFrame({"raw": distinct}).with_row_index("code")
+    joined = pl.DataFrame({"raw": raw}).join(numbered, on="raw", how="left", maintain_order="left", nulls_equal=True)
+    codes = joined["code"]
+    return Coded(codes, values), None if reasons is None or not reasons.count() else reasons.gather(codes), remarks
 
 
 def _read(
     raw: pl.Series, column: ColumnMapping, kind: str, day: date | None
-) -> tuple[pl.Series, pl.Series | None, Remark | None]:
+) -> tuple[pl.Series, pl.Series | None, list[Remark]]:
     text, field = clean(raw), column.field or ""
-    remark: Remark | None = None
+    remarks: list[Remark] = []
     reasons: pl.Series | None
     broken = None
-    if text.str.starts_with("#").any():
+    if text.str.contains("^(?:#|Err:)").any():
         broken = text.str.to_lowercase().is_in(list(SPREADSHEET_ERRORS))
         text = text.set(broken, None)
     reader = _READERS.get(kind)
     if kind in {"integer", "number", "duration"}:
         values, reasons, remark = read_quantities(text, field, kind, column.unit)
+        remarks = [remark] if remark is not None else []
     elif kind in {"date", "datetime"}:
         read, open_example = read_dates(text, day)
-        remark = None if open_example is None else (open_example, _OPEN_DATE)
+        remarks = [] if open_example is None else [(open_example, OPEN_DATE)]
+        remarks += first_days(text)
         values, reasons = read["value"].cast(pl.Date if kind == "date" else pl.Datetime("us")), read["reason"]
     elif kind == "boolean":
         values, reasons = _booleans(text, column)
@@ -217,6 +230,8 @@ def _read(
         values, reasons = reader(text)
     elif field in VOCABULARIES:
         known = canonical_values(text, VOCABULARIES[field])
+        if field == "environment":
+            known, remarks = with_several(text, known)
         values, reasons = known.zip_with(known.is_not_null(), text), None
     elif field in {"hostname", "fqdn"}:
         values = text.set(text.str.contains(r"(?i)^localhost(?:\.|$)"), None)
@@ -225,7 +240,7 @@ def _read(
         values, reasons = text, None
     if broken is not None and broken.any():
         reasons = (no_reasons(text) if reasons is None else reasons).set(broken, "a spreadsheet formula that failed")
-    return values, reasons, remark
+    return values, reasons, remarks
 
 
 def _booleans(text: pl.Series, column: ColumnMapping) -> tuple[pl.Series, pl.Series]:
@@ -254,17 +269,17 @@ _READERS: dict[str, Callable[[pl.Series], tuple[pl.Series, pl.Series | None]]] =
 
 
 def _problems(
-    table: SourceTable, raw: pl.Series, column: ColumnMapping, reasons: pl.Series | None, remark: Remark | None
+    table: SourceTable, raw: pl.Series, column: ColumnMapping, reasons: pl.Series | None, remarks: list[Remark]
 ) -> list[pl.DataFrame]:
     found = []
     if reasons is not None and reasons.count():
         found.append((reasons.is_not_null(), reasons, True))
-    if remark is not None:
-        example = (raw.str.strip_chars(_BLANKS) == remark[0]).arg_true().head(1)
+    for example, text in remarks:
+        first = (raw.str.strip_chars(_BLANKS) == example).arg_true().head(1)
         found.append(
             (
-                pl.Series(range(raw.len())).is_in(example.to_list()),
-                pl.Series([remark[1]]).new_from_index(0, raw.len()),
+                pl.Series(range(raw.len())).is_in(first.to_list()),
+                pl.Series([text]).new_from_index(0, raw.len()),
                 False,
             )
         )

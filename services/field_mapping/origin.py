@@ -13,8 +13,9 @@ from contracts.assets import FieldOrigin, OriginCell
 from contracts.catalog import CATALOG
 from contracts.claim_checks import ROW_NUMBER
 from contracts.discovery import TableProfile
+from services.field_mapping.cleaned_rows import ORDER
 from services.field_mapping.identity import SOURCE, split_names, with_identity_columns
-from services.field_mapping.merging import ORDER, merge_groups
+from services.field_mapping.merging import merge_groups
 from services.field_mapping.normalise import (
     SourceTable,
     accepted,
@@ -23,7 +24,7 @@ from services.field_mapping.normalise import (
     normalise_column,
     normalise_table,
 )
-from services.field_mapping.reading_rules import rule_of, written
+from services.field_mapping.reading_rules import ReadColumn, rule_of, written
 
 _NAMES = ("hostname", "fqdn", "domain")
 
@@ -89,10 +90,12 @@ def _cells(table: SourceTable, wanted: list[int]) -> list[_Cell]:
     found = []
     for column in accepted(table.mapping):
         values, problems = normalise_column(table, column)
-        lost = {row: reason for part in problems for row, reason in part.select("row", "reason").iter_rows()}
-        raws = cells_of(table, column.column).filter(chosen)
-        for row, raw, value in zip(numbers, raws, values.filter(chosen), strict=True):
-            rule = lost.get(row) or rule_of(column, kinds.get(column.field or "", "string"), raw, value)
+        lost = {
+            row: reason for part in problems for row, reason in part.filter("lost").select("row", "reason").iter_rows()
+        }
+        whole = ReadColumn(column, kinds.get(column.field or "", "string"), cells_of(table, column.column))
+        for row, raw, value in zip(numbers, whole.cells.filter(chosen), values.filter(chosen), strict=True):
+            rule = lost.get(row) or rule_of(whole, raw, value)
             told = OriginCell(
                 file_name=table.profile.file_name, sheet=table.profile.sheet, row=row, column=column.column,
                 raw=raw, value=written(value), rule=rule, chosen=False,

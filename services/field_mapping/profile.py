@@ -4,17 +4,21 @@ import polars as pl
 
 from contracts.claim_checks import JOINED_ROWS, ROW_NUMBER
 from contracts.discovery import ColumnProfile
+from services.field_mapping.compact_columns import Each
 
 _LOOKED_AT = 5_000
 _SAMPLES = 20
 _SAMPLE_CHARS = 80
 
 
-def profile(frame: pl.DataFrame | pl.LazyFrame) -> list[ColumnProfile]:
-    """A profile of each column of the file, in order; `distinct` and samples come from up to 5,000 spread values."""
+def profile(frame: pl.DataFrame | pl.LazyFrame, each: Each = map) -> list[ColumnProfile]:
+    """A profile of each column of the file, in order; `distinct` and samples come from up to 5,000 spread values.
+
+    `each` is `map`, or one that looks at several columns at a time.
+    """
     rows = frame.lazy()
     names = [name for name in rows.collect_schema() if name not in (ROW_NUMBER, JOINED_ROWS)]
-    return [_profile_column(rows.select(name).collect().to_series()) for name in names]
+    return list(each(lambda name: _profile_column(rows.select(name).collect().to_series()), names))
 
 
 def _profile_column(column: pl.Series) -> ColumnProfile:

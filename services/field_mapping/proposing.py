@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from contracts.discovery import TableMapping, TableProfile
 from services.field_mapping.matching import propose
+from services.field_mapping.nearness import installed_nearness
 from services.field_mapping.sources import KnownHeader, recognise
 from services.field_mapping.verdicts import Knowledge, taught_for
 
@@ -12,4 +13,4 @@ def propose_known(table: TableProfile, headers: Sequence[KnownHeader], known: Kn
     """The proposal, with the source that the table was recognised to come from and how its header changed."""
     source = recognise(table, headers)
     taught = taught_for(table.kind, source.source_id, source.drift, known, [column.name for column in table.columns])
-    return propose(table, taught).model_copy(update={"source": source})
+    return propose(table, taught, nearness=installed_nearness()).model_copy(update={"source": source})

@@ -1,14 +1,20 @@
 """What is wrong with an inventory: rows that are no assets, and how complete, valid and unique the rest is."""
 
 import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from operator import or_
 
 import polars as pl
 
 from contracts.catalog import CATALOG
 from contracts.claim_checks import ROW_NUMBER
 from contracts.discovery import FieldQuality, QualityReport
+from services.field_mapping.cleaned_rows import Rows
+from services.field_mapping.compact_columns import Each, filled, gathered, whole
 from services.field_mapping.identity import IDENTITY_FIELDS
-from services.field_mapping.normalise import SourceTable, accepted
+from services.field_mapping.normalise import SourceTable, accepted, cells_of
 
 # A host called "total" has a serial number or an address; a line with the sum of a column has neither.
 _TOTAL = (
@@ -23,59 +29,106 @@ _NOTE = re.compile(
 )
 
 
-def misfits(table: SourceTable, rows: pl.DataFrame, identity: tuple[str, ...] = IDENTITY_FIELDS) -> pl.DataFrame:
-    """The rows of a normalised table that are no assets or applications: `_row` and `reason`.
+@dataclass(frozen=True)
+class Counted:
+    """So many rows, and how many of them have a value in each field."""
+
+    rows: int
+    filled: Mapping[str, int]
+
+
+def misfits(
+    table: SourceTable,
+    rows: Rows,
+    chosen: pl.Series,
+    identity: tuple[str, ...] = IDENTITY_FIELDS,
+    each: Each = map,
+) -> pl.DataFrame:
+    """Those of the chosen rows of a table that are no assets or applications: `_row` and `reason`.
 
     They are empty rows, totals, notes under the table, repeated headers, and rows without any of the `identity` fields.
+    `rows` are all rows of the table, and `chosen` the positions of some, in ascending order.
     """
-    frame, columns = table.frame, [name for name in table.frame.collect_schema() if name != ROW_NUMBER]
-    if rows.is_empty():
-        return pl.DataFrame(schema={ROW_NUMBER: pl.Int64, "reason": pl.String})
+    found: list[tuple[int, str]] = []
+    schema = {ROW_NUMBER: pl.Int64, "reason": pl.String}
+    if chosen.is_empty():
+        return pl.DataFrame(schema=schema)
     given = [field for field in identity if field in rows.columns]
-    proof = [field for field in _PROOF_OF_A_MACHINE if field in rows.columns]
-    no, yes = pl.lit(False), pl.lit(True)
-    labels = rows.select(ROW_NUMBER, *(field for field in given if field not in proof))
-    if columns:
-        first = pl.col(columns[0]).str.strip_chars().alias(f"as written: {columns[0]}")
-        labels = labels.with_columns(frame.select(first).collect())
-    total = labels.select(
-        ROW_NUMBER, total=pl.any_horizontal(no, *(pl.col(name).str.contains(_TOTAL) for name in labels.columns[1:]))
-    )
-    headers = {column.column for column in accepted(table.mapping) if column.field in given}
-    header = frame.select(
-        ROW_NUMBER, header=pl.any_horizontal(no, *(pl.col(name).str.to_lowercase() == name.lower() for name in headers))
-    ).collect()
-    filled = pl.sum_horizontal(pl.lit(0), *(pl.col(name).is_not_null() for name in rows.columns if name != ROW_NUMBER))
-    suspects = rows.select(
-        ROW_NUMBER,
-        nameless=pl.all_horizontal(yes, *(pl.col(field).is_null() for field in given)),
-        total=total["total"].fill_null(False) & pl.all_horizontal(yes, *(pl.col(field).is_null() for field in proof)),
-        lonely=(filled <= 1) & pl.lit(len(columns) >= 3),
-        header=header["header"].fill_null(False),
-    ).filter(pl.any_horizontal("nameless", "total", "lonely", "header"))
+    columns = [name for name in table.frame.collect_schema() if name != ROW_NUMBER]
+    nameless = chosen.filter(~_any([_at(rows, field, chosen) for field in given], chosen))
+    totals = _totals(table, rows, chosen, given, columns[:1])
+    headers = _headers(table, chosen, given, each)
+    lonely = _lonely(rows, chosen, given) if len(columns) >= 3 else chosen.clear()
+    suspects = pl.concat([nameless, totals, headers, lonely]).unique().sort()
     wanted = ", ".join(CATALOG[field].label for field in identity)
-    found = []
-    cells = frame.filter(pl.col(ROW_NUMBER).is_in(suspects[ROW_NUMBER].implode())).collect(engine="streaming")
-    for suspect, row in zip(suspects.iter_rows(named=True), cells.iter_rows(named=True), strict=True):
+    numbers = rows.numbers.gather(suspects)
+    cells = table.frame.filter(pl.col(ROW_NUMBER).is_in(numbers.implode())).collect(engine="streaming")
+    kinds = zip(*(suspects.is_in(kind.implode()) for kind in (nameless, totals, headers, lonely)), strict=True)
+    for row, (is_nameless, is_total, is_header, is_lonely) in zip(cells.iter_rows(named=True), kinds, strict=True):
         written = {name: value for name, value in row.items() if name != ROW_NUMBER and value and value.strip()}
         repeated = sum(value.strip().lower() == name.lower() for name, value in written.items())
         if not written:
             reason = "The row is empty."
-        elif suspect["header"] and (repeated > 1 or repeated == len(written)):
+        elif is_header and (repeated > 1 or repeated == len(written)):
             reason = "The row repeats the header."
-        elif suspect["total"]:
+        elif is_total:
             reason = "The row holds a total, not a machine."
-        elif suspect["lonely"] and len(written) == 1 and _NOTE.search(next(iter(written.values()))):
+        elif is_lonely and len(written) == 1 and _NOTE.search(next(iter(written.values()))):
             reason = "The row holds a note, not a machine."
-        elif suspect["nameless"]:
+        elif is_nameless:
             reason = f"Nothing in the row tells what it is about. Fill one of: {wanted}."
         else:
             continue
-        found.append((suspect[ROW_NUMBER], reason))
-    return pl.DataFrame(found, schema={ROW_NUMBER: pl.Int64, "reason": pl.String}, orient="row")
+        found.append((row[ROW_NUMBER], reason))
+    return pl.DataFrame(found, schema=schema, orient="row")
 
 
-def quality_report(assets: pl.DataFrame, rows: pl.DataFrame, invalid: dict[str, int], rejected: int) -> QualityReport:
+def _at(rows: Rows, field: str, positions: pl.Series) -> pl.Series:
+    """Whether these rows have a value in a field."""
+    column = rows.columns[field]
+    return filled(column if positions.len() == rows.height else gathered(column, positions))
+
+
+def _any(masks: Sequence[pl.Series], positions: pl.Series) -> pl.Series:
+    return reduce(or_, masks, pl.Series([False]).new_from_index(0, positions.len()))
+
+
+def _totals(table: SourceTable, rows: Rows, chosen: pl.Series, given: list[str], first: list[str]) -> pl.Series:
+    """Rows that are called a total, and have nothing that only a machine has."""
+    proof = [field for field in _PROOF_OF_A_MACHINE if field in rows.columns]
+    bare = chosen.filter(~_any([_at(rows, field, chosen) for field in proof], chosen))
+    if bare.is_empty():
+        return bare
+    labels = [whole(gathered(rows.columns[field], bare)) for field in given if field not in proof]
+    labels += [cells_of(table, name).gather(bare).str.strip_chars() for name in first]
+    return bare.filter(_any([label.str.contains(_TOTAL).fill_null(False) for label in labels], bare))
+
+
+def _headers(table: SourceTable, chosen: pl.Series, given: list[str], each: Each) -> pl.Series:
+    """Rows in which a column that names things holds its own name."""
+
+    def found(name: str) -> pl.Series:
+        cells = cells_of(table, name)
+        # Most cells have another length, and need no look; of few letters the other case has another one.
+        alike = cells.str.len_bytes().is_between(len(name.encode()) // 2, len(name.encode()) * 2).arg_true()
+        return alike.filter(cells.gather(alike).str.to_lowercase() == name.lower())
+
+    names = {column.column for column in accepted(table.mapping) if column.field in given}
+    both: pl.Series = pl.concat([chosen.clear(), *each(found, names)]).unique().sort()
+    return both.filter(both.is_in(chosen.implode()))
+
+
+def _lonely(rows: Rows, chosen: pl.Series, given: list[str]) -> pl.Series:
+    """Rows with one value at most."""
+    values = pl.Series([0], dtype=pl.UInt8).new_from_index(0, chosen.len())
+    # What names things is filled nearly everywhere, so that hardly a row is left after two fields.
+    for field in dict.fromkeys([*given, *rows.columns]):
+        values = values + _at(rows, field, chosen).cast(pl.UInt8)
+        chosen, values = chosen.filter(values <= 1), values.filter(values <= 1)
+    return chosen
+
+
+def quality_report(assets: Counted, rows: Counted, invalid: Mapping[str, int], rejected: int) -> QualityReport:
     """Figures of an inventory, of its assets only.
 
     `rows` are the normalised rows that `assets` were merged from, `invalid` counts the cells of each field that could
@@ -87,23 +140,23 @@ def quality_report(assets: pl.DataFrame, rows: pl.DataFrame, invalid: dict[str, 
     merged into them. rows_read = rows + rejected, so it is also assets + duplicates_merged + rows_rejected. Of nothing,
     a ratio is 1.
     """
-    filled = {field: assets[field].count() if field in assets.columns else 0 for field in CATALOG}
-    readable = {field: rows[field].count() if field in rows.columns else 0 for field in CATALOG}
+    held = {field: assets.filled.get(field, 0) for field in CATALOG}
+    readable = {field: rows.filled.get(field, 0) for field in CATALOG}
     important = [field.id for field in CATALOG.values() if field.importance in {"required", "high"}]
     return QualityReport(
-        rows_read=rows.height + rejected,
-        assets=assets.height,
-        duplicates_merged=rows.height - assets.height,
+        rows_read=rows.rows + rejected,
+        assets=assets.rows,
+        duplicates_merged=rows.rows - assets.rows,
         rows_rejected=rejected,
-        completeness=_ratio(sum(filled[field] for field in important), assets.height * len(important)),
+        completeness=_ratio(sum(held[field] for field in important), assets.rows * len(important)),
         validity=_ratio(sum(readable.values()), sum(readable.values()) + sum(invalid.values())),
-        uniqueness=_ratio(assets.height, rows.height),
+        uniqueness=_ratio(assets.rows, rows.rows),
         fields=[
             FieldQuality(
                 field=field,
-                filled=filled[field],
+                filled=held[field],
                 invalid=invalid.get(field, 0),
-                completeness=_ratio(filled[field], assets.height),
+                completeness=_ratio(held[field], assets.rows),
                 validity=_ratio(readable[field], readable[field] + invalid.get(field, 0)),
             )
             for field in CATALOG

@@ -3,7 +3,9 @@
 import polars as pl
 
 from contracts.catalog import CATALOG
-from services.field_mapping.units import read_numbers, spell_out_memory_units
+from services.field_mapping.compound_sizes import TOTALS, USED, total_of
+from services.field_mapping.remarks import Remark
+from services.field_mapping.units import factor, read_numbers, spell_out_memory_units
 
 # What a number of this field may be, in its canonical unit; anything else is a typing error or a wrong unit.
 PLAUSIBLE: dict[str, tuple[float, float]] = {
@@ -24,8 +26,6 @@ PLAUSIBLE: dict[str, tuple[float, float]] = {
     "cost": (0, 1e12),
     "observations": (0, 1e15),
 }
-# An example cell of a column whose values were read by a guess, and what was guessed.
-Remark = tuple[str, str]
 
 _MIXED_MEMORY = "the column mixes bare numbers of megabytes and of gigabytes; each was read by its size, this one as"
 
@@ -59,7 +59,27 @@ def read_quantities(
     )
     if kind == "integer":
         problem = problem.when(value != value.round()).then(pl.lit("not a whole number"))
-    frame = read_numbers(text, canonical, unit).with_columns(reason=pl.coalesce("reason", problem.otherwise(None)))
+    frame = _with_totals(read_numbers(text, canonical, unit), text, field, canonical, factor(unit, canonical) or 1.0)
+    frame = frame.with_columns(reason=pl.coalesce("reason", problem.otherwise(None)))
     kept = pl.when(pl.col("reason").is_null()).then(value).cast(pl.Int64 if kind == "integer" else pl.Float64)
     frame = frame.with_columns(kept)
     return frame["value"], frame["reason"], remark
+
+
+def _with_totals(read: pl.DataFrame, text: pl.Series, field: str, canonical: str, bare: float) -> pl.DataFrame:
+    """The same numbers with those of cells that state several, such as "8 x 2 GB"."""
+    if field not in TOTALS and field not in USED:
+        return read
+    unread = read["reason"].is_not_null()
+    totals = {
+        written: total.value
+        for written in text.filter(unread).unique()
+        if (total := total_of(written, field, canonical, bare)) is not None
+    }
+    if not totals:
+        return read
+    value = pl.DataFrame({"text": text}).select(
+        pl.col("text").replace_strict(totals, default=None, return_dtype=pl.Float64)
+    ).to_series()  # fmt: skip
+    found = unread & value.is_not_null()
+    return read.with_columns(value=value.zip_with(found, read["value"]), reason=read["reason"].set(found, None))

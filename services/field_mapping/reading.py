@@ -24,9 +24,10 @@ DEFAULT_LIMITS = ReadLimits()
 def read_tables(path: Path, file_name: str, limits: ReadLimits = DEFAULT_LIMITS) -> list[ReadTable]:
     """Every table of a file, at least one; the content decides the format, not the name.
 
-    Read are text with any delimiter, Excel workbooks, JSON, lines of JSON, Parquet, and ZIP and gzip archives of these.
-    `file_name` is what people call the file; problems carry it. Raises `FileRejected` for a file without a readable
-    table: its problem has a stable code, and says where it lies and what to do.
+    Read are text with any delimiter or in columns, workbooks of Excel and OpenDocument, JSON, lines of JSON, Parquet,
+    and ZIP and gzip archives of these. `file_name` is what people call the file; problems carry it. Raises
+    `FileRejected` for a file without a readable table: its problem has a stable code, and says where it lies and what
+    to do.
     """
     return split_record_types(join_tabs(_read(path, file_name, limits, Unpacking(limits))))
 
@@ -43,7 +44,7 @@ def _read(path: Path, file_name: str, limits: ReadLimits, unpacking: Unpacking) 
             return read_json_lines(path, file_name, limits)
         case "parquet":
             return read_parquet(path, file_name, limits)
-        case "xlsx" | "xls" as kind:
+        case "xlsx" | "xlsb" | "ods" | "xls" as kind:
             return read_workbook(path, file_name, kind, limits)
         case "zip" | "gzip" as kind:
             return _read_archive(entries(path, file_name, kind, unpacking), file_name, limits, unpacking)

@@ -1,7 +1,9 @@
 """Records with named values, as JSON and Parquet have them, as rows of text: what is nested becomes dotted columns."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
+from itertools import chain
+from types import NoneType
 
 import polars as pl
 
@@ -17,7 +19,8 @@ from services.field_mapping.read_table import (
 )
 from services.field_mapping.table_cleaning import filled_rows
 
-_PIECE_CELLS = 500_000
+# Records are objects of Python until they are columns: few at a time, for each may hold thousands of parts.
+_PIECE_ROWS, _PIECE_CELLS = 2_000, 100_000
 # Keeps a path of the file apart from our own column until all of them are known.
 _MARK = "."
 
@@ -33,23 +36,17 @@ def table_of_records(
     """
     pieces: list[pl.DataFrame] = []
     names: dict[str, None] = {}
-    cells = 0
-    piece: list[tuple[int, dict[str, str]]] = []
-    for rows, (number, record) in enumerate(records, start=1):
-        if rows > limits.max_rows:
-            refuse_many_rows(file_name, limits, number)
-        flat = _flattened(number, record, file_name, limits)
-        names.update(dict.fromkeys(flat))
-        if len(names) > limits.max_columns:
-            too_many_columns(len(names), file_name, limits, number)
+    rows = 0
+    for piece in _batches(records):
+        found = _flat_columns(piece)
+        wider = len({**names, **(found or {})})
+        if found is None or rows + len(piece) > limits.max_rows or wider > limits.max_columns:
+            found = _flattened_columns(piece, rows, names, file_name, limits)
+        names.update(dict.fromkeys(found))
+        rows += len(piece)
         refuse_many_cells(rows, len(names), file_name, limits)
-        piece.append((number, flat))
-        cells += len(flat)
-        if cells > _PIECE_CELLS:
-            pieces.append(_frame(piece))
-            piece, cells = [], 0
-    if piece:
-        pieces.append(_frame(piece))
+        numbers = pl.Series(ROW_NUMBER, [number for number, _ in piece], dtype=pl.Int64)
+        pieces.append(pl.DataFrame([numbers, *(column.alias(_MARK + name) for name, column in found.items())]))
     if not pieces:
         return pl.DataFrame(schema={ROW_NUMBER: pl.Int64})
     frame = filled_rows(pl.concat(pieces, how="diagonal").lazy()).collect()
@@ -62,15 +59,61 @@ def table_of_records(
     return frame
 
 
-def _frame(piece: list[tuple[int, dict[str, str]]]) -> pl.DataFrame:
-    names = dict.fromkeys(name for _, row in piece for name in row)
-    columns = [pl.Series(_MARK + name, [row.get(name) for _, row in piece], dtype=pl.String) for name in names]
-    return pl.DataFrame([pl.Series(ROW_NUMBER, [number for number, _ in piece], dtype=pl.Int64), *columns])
+def _batches(records: Iterable[tuple[int, Mapping[str, object]]]) -> Iterator[list[tuple[int, Mapping[str, object]]]]:
+    """The records in lists of bounded size."""
+    batch: list[tuple[int, Mapping[str, object]]] = []
+    cells = 0
+    for record in records:
+        batch.append(record)
+        cells += len(record[1]) + 1
+        if cells > _PIECE_CELLS or len(batch) == _PIECE_ROWS:
+            yield batch
+            batch, cells = [], 0
+    if batch:
+        yield batch
+
+
+def _flat_columns(piece: list[tuple[int, Mapping[str, object]]]) -> dict[str, pl.Series] | None:
+    """The columns of records in which nothing is nested, or None: most exports have such ones, and need no walk."""
+    records = [record for _, record in piece]
+    found = {}
+    for name in dict.fromkeys(chain.from_iterable(records)):
+        values = [record.get(name) for record in records]
+        kinds = set(map(type, values))
+        if dict in kinds or list in kinds or _written(name) != name:
+            return None
+        if not kinds <= {str, NoneType}:
+            values = [value if value is None or type(value) is str else _written(value) for value in values]
+        try:
+            column = pl.Series(values, dtype=pl.String)
+        except UnicodeEncodeError:
+            return None
+        found[name] = column.str.replace_all("\0", "\ufffd", literal=True)
+    return found
+
+
+def _flattened_columns(
+    piece: list[tuple[int, Mapping[str, object]]],
+    before: int,
+    known: Iterable[str],
+    file_name: str,
+    limits: ReadLimits,
+) -> dict[str, pl.Series]:
+    """The columns of records that are walked through one by one; `before` were read already, with `known` names."""
+    names, flat = dict.fromkeys(known), []
+    for rows, (number, record) in enumerate(piece, start=before + 1):
+        if rows > limits.max_rows:
+            refuse_many_rows(file_name, limits, number)
+        flat.append(_flattened(number, record, file_name, limits))
+        names.update(dict.fromkeys(flat[-1]))
+        if len(names) > limits.max_columns:
+            too_many_columns(len(names), file_name, limits, number)
+        refuse_many_cells(rows, len(names), file_name, limits)
+    given = dict.fromkeys(chain.from_iterable(flat))
+    return {name: pl.Series([row.get(name) for row in flat], dtype=pl.String) for name in given}
 
 
 def _flattened(number: int, record: Mapping[str, object], file_name: str, limits: ReadLimits) -> dict[str, str]:
-    if not any(isinstance(value, dict | list) for value in record.values()):
-        return {_name(key): "" if value is None else _written(value) for key, value in record.items()}
     cells: dict[str, list[str]] = {}
     # A list of its own instead of calls into each other: the file decides how deep it goes.
     pending: list[tuple[str, object, int]] = [("", record, 0)]

@@ -1,4 +1,4 @@
-"""RVTools exports: the tabs that describe one machine joined into one row for each, from a workbook or its CSV files.
+"""RVTools exports: the tabs that describe one machine joined into one row for each, from a workbook or from files.
 
 A row of a tab belongs to the virtual machine of vInfo, or host of vHost, with the same name and, where both tabs have
 them, the same identifier. Of several rows for one machine sizes are added up and other values listed. The tabs and
@@ -55,7 +55,12 @@ _IDENTIFIERS: tuple[tuple[str, ...], ...] = (
     ("Datacenter", "Cluster"),
 )
 _TABS = {name.lower(): name for name in ("vInfo", "vHost", *_OF_MACHINES, *_OF_HOSTS, *_NO_MACHINES)}
-_FILE = re.compile(r"(?:.*/)?(?:rvtools_?)?(?:tab)?(\w+?)(?:\.\w+)*", re.IGNORECASE)
+# What stands before and after the tab's name tells whose it is: "north_RVTools_tabvInfo.csv", "vDisk_2024-05-01.csv".
+_FILE = re.compile(
+    rf"(?:.*/)?(?P<before>(?:.*?[\W_])??)(?:rvtools_?)?(?:tab)?(?P<tab>{'|'.join(_TABS)})(?P<after>(?:[\W_].*?)??)"
+    r"(?:\.(?:csv|tsv|txt|xlsx?|gz|zip))*",
+    re.IGNORECASE,
+)
 _UNITS = ("", " MB", " MiB")
 _MATCH = "_match"
 
@@ -75,30 +80,79 @@ def join_tabs(tables: Sequence[ReadTable]) -> list[ReadTable]:
     Rows that fit no machine, or one of several machines, stay as a table of their own; tabs without machines are left
     out. The problems of vInfo tell what became of each tab.
     """
-    exports: dict[str, dict[str, ReadTable]] = {}
+    exports: dict[tuple[str, ...], dict[str, ReadTable]] = {}
     for table in tables:
         exports.setdefault(_export(table), {}).setdefault(_tab(table), table)
     changed: dict[int, list[ReadTable]] = {}
     for tabs in exports.values():
-        machines, hosts = tabs.get("vInfo"), tabs.get("vHost")
-        if machines is None or "VM" not in machines.columns:
-            continue
-        idle = [table for tab, table in tabs.items() if tab in _NO_MACHINES]
-        _join(machines, "VM", tabs, _OF_MACHINES, idle, changed)
-        if hosts is not None and "Host" in hosts.columns:
-            _join(hosts, "Host", tabs, _OF_HOSTS, [], changed)
+        _join_export(tabs, changed)
     return [kept for table in tables for kept in changed.get(id(table), [table])]
 
 
+def is_tab_alone(tables: Sequence[ReadTable]) -> bool:
+    """Whether a file holds a single tab of an RVTools export, whose other tabs may be files of the same import."""
+    return len(tables) == 1 and _FILE.fullmatch(tables[0].file_name) is not None
+
+
+def join_files(files: Sequence[Sequence[ReadTable]]) -> list[list[ReadTable]]:
+    """The tables of each file, where every file holds one tab (`is_tab_alone`), joined as the tabs of a workbook are.
+
+    Files whose names differ in more than the tab are of different exports. Where one tab is there several times
+    nobody knows what belongs to which, so nothing is joined, and each table says so.
+    """
+    exports: dict[tuple[str, ...], list[ReadTable]] = {}
+    for (table,) in files:
+        exports.setdefault(_labels(table.file_name), []).append(table)
+    changed: dict[int, list[ReadTable]] = {}
+    for tables in exports.values():
+        tabs = {_file_tab(table.file_name): table for table in tables}
+        if len(tabs) == len(tables):
+            _join_export(tabs, changed)
+        elif "vInfo" in tabs:
+            changed |= {id(table): [_of_several(table)] for table in tables}
+    return [changed.get(id(table), [table]) for (table,) in files]
+
+
+def _of_several(table: ReadTable) -> ReadTable:
+    note = _note(
+        table,
+        "sheet_not_joined",
+        "A tab of RVTools is here several times under names that do not tell which tabs belong together, so none were "
+        "joined. Put the files of each export into a folder of a ZIP archive, or upload its workbook.",
+    )
+    return replace(table, problems=at_most([note, *table.problems], table.file_name))
+
+
+def _join_export(tabs: dict[str, ReadTable], changed: dict[int, list[ReadTable]]) -> None:
+    machines, hosts = tabs.get("vInfo"), tabs.get("vHost")
+    if machines is None or "VM" not in machines.columns:
+        return
+    idle = [table for tab, table in tabs.items() if tab in _NO_MACHINES]
+    _join(machines, "VM", tabs, _OF_MACHINES, idle, changed)
+    if hosts is not None and "Host" in hosts.columns:
+        _join(hosts, "Host", tabs, _OF_HOSTS, [], changed)
+
+
 def _tab(table: ReadTable) -> str:
-    name = table.sheet or table.file_name
+    return _TABS.get(table.sheet.lower(), table.sheet) if table.sheet else _file_tab(table.file_name)
+
+
+def _file_tab(name: str) -> str:
     match = _FILE.fullmatch(name)
-    return _TABS.get(match[1].lower(), name) if match else name
+    return _TABS[match["tab"].lower()] if match else name
 
 
-def _export(table: ReadTable) -> str:
-    """What belongs together: the sheets of a workbook, and the CSV files of a folder of an archive."""
-    return table.file_name if table.sheet else table.file_name.rpartition("/")[0]
+def _labels(name: str) -> tuple[str, ...]:
+    """What a file's name says beside the tab, in lower case."""
+    match = _FILE.fullmatch(name)
+    return (match["before"].lower(), match["after"].lower()) if match else (name,)
+
+
+def _export(table: ReadTable) -> tuple[str, ...]:
+    """What belongs together: the sheets of a workbook, and the files of a folder of an archive that are named alike."""
+    if table.sheet:
+        return (table.file_name,)
+    return (table.file_name.rpartition("/")[0], *_labels(table.file_name))
 
 
 def _join(

@@ -11,7 +11,8 @@ from services.field_mapping.units import FACTORS
 from services.field_mapping.value_profiles import ValueProfile
 
 _FRENCH_UNITS = {"ko": "KB", "mo": "MB", "go": "GB", "to": "TB"}
-_SPOKEN = {
+# What units are called in a sentence.
+SPOKEN = {
     "bytes": "bytes", "KB": "kilobytes", "MB": "megabytes", "MiB": "mebibytes", "GB": "gigabytes", "GiB": "gibibytes",
     "TB": "terabytes", "TiB": "tebibytes", "MHz": "megahertz", "GHz": "gigahertz",
     "seconds": "seconds", "minutes": "minutes", "hours": "hours", "days": "days",
@@ -44,13 +45,13 @@ def source_unit(
     if dimension not in ("size", "frequency", "duration"):
         return None
     if name.unit is not None and name.dimension == dimension and name.unit != "Hz":
-        return SourceUnit(name.unit, f"its name states {_SPOKEN[name.unit]}")
+        return SourceUnit(name.unit, f"its name states {SPOKEN[name.unit]}")
     stated = Counter(
         unit for text in values.units if (unit := _known_unit(text)) and DIMENSIONS[unit] == dimension and unit != "Hz"
     )
     for unit, _ in stated.most_common(1):
         if _may_be(field, unit, values.bare_numbers):
-            return SourceUnit(unit, f"its values state {_SPOKEN[unit]}")
+            return SourceUnit(unit, f"its values state {SPOKEN[unit]}")
     if dimension == "frequency":
         unit = "GHz" if 0 < values.middle < 20 else "MHz"
     elif dimension == "duration":
@@ -60,9 +61,9 @@ def source_unit(
     else:
         unit = _storage_unit(values, neighbours)
     if not values.numbers:
-        return SourceUnit(unit, f"{_SPOKEN[unit]} are assumed")
+        return SourceUnit(unit, f"{SPOKEN[unit]} are assumed")
     return SourceUnit(
-        unit, f"{value_range(values)} {'are' if len(set(values.numbers)) > 1 else 'is'} typical of {_SPOKEN[unit]}"
+        unit, f"{value_range(values)} {'are' if len(set(values.numbers)) > 1 else 'is'} typical of {SPOKEN[unit]}"
     )
 
 

@@ -7,7 +7,7 @@ import polars as pl
 
 from contracts.claim_checks import ROW_NUMBER
 from contracts.envelope import Problem
-from services.field_mapping.header import Row, column_names
+from services.field_mapping.header import Row, column_names, is_ruler
 from services.field_mapping.read_table import MAX_PROBLEMS, height_of
 
 _FOOTER_ROWS = 10
@@ -15,9 +15,10 @@ _TOTAL = re.compile(
     r"((grand |sub)?totals?|sum|count|average|gesamt(summe)?|summe|toplam|totaux|totale|suma)\s*[:=]?(\s.{0,60})?",
     re.IGNORECASE,
 )
+_RULED_END = 3
 _CLOSING = re.compile(
     r"(end of (report|file|list|export)|(report )?(generated|exported|created|printed) (by|on|at|with)\b|page \d+"
-    r"|\*+\s*end|confidential|©|copyright|source:|note:|\d[\d,.]* (rows?|records?|items?|entries)\b).*",
+    r"|\*+\s*end|confidential|©|copyright|source:|note:|\(?\d[\d,.]* (rows?|records?|items?|entries)\b).*",
     re.IGNORECASE,
 )
 
@@ -39,13 +40,22 @@ def clean_table(filled: pl.LazyFrame, header: list[str], file_name: str) -> tupl
     rows are `filled` itself, so that nobody packs them a second time.
     """
     cells = dict(zip(column_names(header), header, strict=True))
-    nameless = filled.select(pl.col(name for name, cell in cells.items() if not cell).count()).collect()
-    empty = [name for name in nameless.columns if not nameless[name].item()]
-    rows = filled.drop(empty) if empty else filled
-    rows, repeated = _without_repeated_headers(rows, cells, file_name)
+    kept, rulers = _without_rulers(filled, file_name)
+    nameless = [name for name, cell in cells.items() if not cell]
+    rows, repeated = _without_repeated_headers(_without_empty(kept, nameless), cells, file_name)
     height = height_of(rows)
     rows, footers = _without_footers(rows, height, file_name)
-    return rows, repeated + footers, height_of(filled) - height + len(footers)
+    if footers:
+        rows = _without_empty(rows, nameless)
+    return rows, rulers + repeated + footers, height_of(filled) - height + len(footers)
+
+
+def _without_empty(rows: pl.LazyFrame, nameless: list[str]) -> pl.LazyFrame:
+    """The rows without those of these columns that have no value."""
+    there = set(rows.collect_schema())
+    counts = rows.select(pl.col(name).count() for name in nameless if name in there).collect()
+    empty = [name for name in counts.columns if not counts[name].item()]
+    return rows.drop(empty) if empty else rows
 
 
 def without_zero_characters(frame: pl.DataFrame) -> pl.DataFrame:
@@ -59,6 +69,17 @@ def filled_rows(raw: pl.LazyFrame) -> pl.LazyFrame:
     # Not `replace`, for which polars holds the whole table in memory.
     rows = raw.select(ROW_NUMBER, **{name: pl.when(cell != "").then(cell) for name, cell in cells.items()})
     return rows.filter(~pl.all_horizontal(pl.exclude(ROW_NUMBER).is_null()))
+
+
+def _without_rulers(filled: pl.LazyFrame, file_name: str) -> tuple[pl.LazyFrame, list[Problem]]:
+    """Leave out lines that are drawn below the header and the last row, as consoles and Markdown do."""
+    ends = pl.concat([filled.head(1), filled.tail(_RULED_END)]).unique(ROW_NUMBER, maintain_order=True).collect()
+    rows = [number for number, *cells in ends.iter_rows() if is_ruler(cells)]
+    problems = [
+        Problem(code="ruler_row", detail=f"Row {row:,} is a drawn line and was left out.", file_name=file_name, row=row)
+        for row in rows
+    ]
+    return filled.filter(~pl.col(ROW_NUMBER).is_in(rows)) if rows else filled, problems
 
 
 def _without_repeated_headers(

@@ -8,19 +8,6 @@ from services.field_mapping.lexicon import Subject, sheet_subjects
 from services.field_mapping.name_evidence import common_prefixes, name_matches
 from services.field_mapping.phrase_book import connection_phrases, inventory_phrases, subject_words
 
-CONNECTION_FIELDS: dict[str, str] = {
-    "source": "Source",
-    "target": "Destination",
-    "source_ip": "Source IP address",
-    "target_ip": "Destination IP address",
-    "source_application": "Source application",
-    "target_application": "Destination application",
-    "port": "Destination port",
-    "protocol": "Protocol",
-    "process": "Process",
-    "observations": "Observations",
-}
-
 _SOURCE_WORDS = frozenset({"source", "from", "client", "local", "consumer", "caller", "calling", "initiator"})
 _TARGET_WORDS = frozenset({"target", "to", "remote", "provider", "listener", "foreign", "called", "server"})
 _MACHINE_FIELDS = frozenset(

@@ -9,6 +9,8 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from contracts.catalog import CATALOG, COLUMN_TYPES
 from contracts.claim_checks import TECHNOLOGY_FIELDS
+from contracts.inventory_sealing import is_sealed_field
+from services.chassis.sealed_rows import SealableRow, Sealing
 from services.chassis.tables import ServiceMetaData
 from services.chassis.tenancy import TenantRow
 
@@ -21,6 +23,11 @@ _COLUMN_TYPES = {
     "Date": Date,
     "Datetime": DateTime,
 }
+
+SEALING = Sealing(
+    columns=("name", *(field for field in CATALOG if is_sealed_field(field))),
+    members={"own_fields": is_sealed_field},
+)
 
 
 class Tables(DeclarativeBase):
@@ -54,6 +61,7 @@ class Mapping(TenantRow, Tables):
     """What the columns of a table mean, as it was used for the inventory."""
 
     __tablename__ = "mappings"
+    __table_args__ = ({"info": {"withheld": ("columns",)}},)
 
     flow_id: Mapped[UUID] = mapped_column(primary_key=True)
     table_id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -63,10 +71,11 @@ class Mapping(TenantRow, Tables):
     rules_version: Mapped[int | None]
 
 
-class Asset(TenantRow, Tables):
+class Asset(SealableRow, Tables):
     """A clean asset of the engagement; importing the same machine again updates its row."""
 
     __tablename__ = "assets"
+    __table_args__ = ({"info": {"sealing": SEALING}},)
 
     asset_uid: Mapped[UUID] = mapped_column(primary_key=True)
     flow_id: Mapped[UUID]

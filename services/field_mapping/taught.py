@@ -18,13 +18,16 @@ class Verdict:
     """What was taught about one column name.
 
     `settled`: people decided, on `field`, or on nothing where that is None. `odds` of other fields are multiplied with
-    theirs: 0 rejects a field, more than 1 speaks for it. `reason` is a sentence that says who taught it.
+    theirs: 0 rejects a field, more than 1 speaks for it. `reason` is a sentence that says who taught it. `unit` is the
+    one of its bare numbers, and `unit_reason` says who taught that.
     """
 
     settled: bool = False
     field: str | None = None
     odds: tuple[tuple[str, float], ...] = ()
     reason: str = ""
+    unit: str | None = None
+    unit_reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)

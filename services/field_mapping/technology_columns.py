@@ -31,20 +31,44 @@ _COLUMNS = {
 }
 
 
+# The fields that are read here.
+TECHNOLOGY_TEXTS = tuple(
+    dict.fromkeys(name for field, column in _COLUMNS.items() for name in (field, column.version) if name)
+)
+
+
+class TechnologyNames:
+    """What the texts of an inventory mean, looked up as far as they come: each once, and not more than `MOST_TEXTS`."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, pl.DataFrame] = {}
+
+    def beside(self, assets: pl.DataFrame) -> pl.DataFrame:
+        """Assets with `<field>_product` and `<field>_release` for each field that names technologies, and the text."""
+        for field, column in _COLUMNS.items():
+            if field in assets.columns:
+                key = [field, column.version] if column.version in assets.columns else [field]
+                known = self._known[field] = self._looked_up(field, key, assets)
+                assets = assets.join(known, on=key, how="left", nulls_equal=True, maintain_order="left")
+        return assets
+
+    def _looked_up(self, field: str, key: list[str], assets: pl.DataFrame) -> pl.DataFrame:
+        texts, known = assets.select(key), self._known.get(field)
+        if known is not None:
+            texts = texts.join(known, on=key, how="anti", nulls_equal=True, maintain_order="left")
+        texts = _frequent(texts, key).select(key).head(MOST_TEXTS - (0 if known is None else known.height))
+        found = [_technology(field, *row) for row in texts.iter_rows()]
+        names = {
+            f"{field}_product": [technology and technology.product for technology in found],
+            f"{field}_release": [technology and technology.release for technology in found],
+        }
+        looked_up = texts.with_columns(pl.Series(name, values, pl.String) for name, values in names.items())
+        return looked_up if known is None else pl.concat([known, looked_up])
+
+
 def with_technologies(assets: pl.DataFrame) -> pl.DataFrame:
-    """Assets with `<field>_product` and `<field>_release` for each field that names technologies; the text stays."""
-    for field, column in _COLUMNS.items():
-        if field in assets.columns:
-            key = [field, column.version] if column.version in assets.columns else [field]
-            texts = _frequent(assets, key)
-            found = [_technology(field, *row) for row in texts.select(key).iter_rows()]
-            names = {
-                f"{field}_product": [technology and technology.product for technology in found],
-                f"{field}_release": [technology and technology.release for technology in found],
-            }
-            known = texts.select(key).with_columns(pl.Series(name, values, pl.String) for name, values in names.items())
-            assets = assets.join(known, on=key, how="left", nulls_equal=True, maintain_order="left")
-    return assets
+    """Assets with what `TechnologyNames` puts beside them."""
+    return TechnologyNames().beside(assets)
 
 
 def refused(rows: pl.DataFrame) -> pl.DataFrame:

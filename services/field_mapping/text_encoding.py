@@ -10,6 +10,7 @@ from charset_normalizer import from_bytes
 
 from services.field_mapping.file_format import HEAD_BYTES, zero_parity
 from services.field_mapping.read_table import reject
+from services.field_mapping.written_scripts import SCRIPTS, other_scripts
 
 CHUNK_BYTES = 1 << 20
 _SAMPLE_BYTES = 64 * 1024
@@ -35,7 +36,8 @@ _WORD = re.compile(r"[^\W\d_]+")
 _NATURAL = 0.9
 # Below this share of letters of its language a text is in another code page.
 _ENOUGH = 0.85
-_OTHER_SCRIPTS = ["cp1251", "koi8_r", "cp1253", "cp1255", "cp1256", "shift_jis", "euc_jp", "gb18030", "big5", "euc_kr"]
+# Text whose every byte beyond ASCII is a sign, which two bytes of another script may be, too.
+_SIGNS_ONLY = re.compile(rf"[\x00-\x7f{_SIGNS}]*")
 # Latin text has single accented letters between plain ones; another script read as Latin has runs of them.
 _FOREIGN_RUN = re.compile(r"[^\x00-\xa0\W]{3,}")
 
@@ -89,12 +91,15 @@ def _guess_encoding(path: Path, file_name: str) -> str:
         # The text is UTF-8 but for a few bytes; another encoding would garble all the rest without a word.
         deque(_decode(path, "utf-8", file_name), maxlen=0)
     fitting = _fitting(sample, _LATIN)
-    if fitting is not None:
+    likely = other_scripts(sample) if fitting is None or _SIGNS_ONLY.fullmatch(sample.decode(fitting)) else []
+    if fitting is not None and not likely:
         return fitting
     old = _fitting(sample, _OLD)
     if old is not None and _has_natural_words(sample.decode(old)):
         return old
-    best = from_bytes(sample, cp_isolation=_OTHER_SCRIPTS).best()
+    if len(likely) == 1:
+        return likely[0]
+    best = from_bytes(sample, cp_isolation=likely or list(SCRIPTS)).best()
     return str(best.encoding) if best is not None and _decoded(sample, best.encoding) is not None else "cp1252"
 
 

@@ -1,13 +1,12 @@
 """From lessons to what counts for one table: what its own source was taught goes before what all files were."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
-from contracts.catalog import CATALOG
+from contracts.catalog import CATALOG, CONNECTION_FIELDS
 from contracts.discovery import Drift
 from contracts.learning import Lesson, Origin, OwnField
-from services.field_mapping.table_kind import CONNECTION_FIELDS
 from services.field_mapping.taught import Taught, Verdict, column_key
 
 # What people decided for another source of theirs: enough to be accepted where the name says the same, not alone.
@@ -39,6 +38,7 @@ class _Said:
 
     settled: Lesson | None = None
     rejected: dict[str, Lesson] = field(default_factory=dict)
+    unit: Lesson | None = None
 
 
 def taught_for(
@@ -57,6 +57,7 @@ def taught_for(
     verdicts: dict[str, Verdict] = {}
     for key in keys:
         verdict = _verdict(own.get(key), everywhere.get(key), elsewhere.get(key, []), known.source_names)
+        verdict = _with_unit(verdict, own.get(key), everywhere.get(key), known.source_names)
         label = named.get(key)
         denied = label is not None and (label.field, 0.0) in verdict.odds
         verdicts[key] = verdict if label is None or verdict.settled or denied else label
@@ -91,7 +92,9 @@ def _by_scope(
             elsewhere.setdefault(key, []).append(lesson)
             continue
         said = (everywhere if lesson.source_id is None else own).setdefault(key, _Said())
-        if lesson.verdict == "is":
+        if lesson.verdict == "in_unit":
+            said.unit = lesson
+        elif lesson.verdict == "is":
             said.settled = lesson
         elif lesson.field is not None:
             said.rejected[lesson.field] = lesson
@@ -117,6 +120,14 @@ def _verdict(
     if speaking is not None:
         reasons.append(told(speaking.origin, _name(speaking, names)))
     return Verdict(odds=tuple(sorted(odds.items())), reason=" ".join(reasons))
+
+
+def _with_unit(verdict: Verdict, own: _Said | None, everywhere: _Said | None, names: Mapping[UUID, str]) -> Verdict:
+    """The verdict with the unit that was taught; of other sources it says nothing, as theirs may differ."""
+    lesson = next((said.unit for said in (own, everywhere) if said is not None and said.unit is not None), None)
+    if lesson is None:
+        return verdict
+    return replace(verdict, unit=lesson.unit, unit_reason=told(lesson.origin, _name(lesson, names)))
 
 
 def told(origin: Origin, source_name: str | None) -> str:

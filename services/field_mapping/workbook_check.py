@@ -1,34 +1,31 @@
-"""What is inside an Excel package, looked at before it is opened: sizes, sheets, far cells, error values.
+"""What is inside a workbook's package, looked at before it is opened: sizes, far cells, values the parser passes over.
 
 The parser holds a worksheet as one dense grid and aborts the process when that does not fit into memory, so both the
 unpacked size and the extent of each sheet have to be known first. It also reads error values (#REF!) as empty.
 """
 
 import copy
-import re
+import struct
 import sys
 import zipfile
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
-from typing import NoReturn
-from xml.etree import ElementTree
+from pathlib import Path
+from typing import Literal, NoReturn
+from xml.etree import ElementTree  # nosec B405 # only its exceptions are used
 
+from services.field_mapping.ods_content import watch_ods
 from services.field_mapping.read_table import ReadLimits, reject
+from services.field_mapping.sheet_content import SheetContent
 from services.field_mapping.unpacking import MOST_SHRINKAGE, SMALL_BYTES
+from services.field_mapping.xlsb_content import watch_xlsb
+from services.field_mapping.xlsx_content import watch_xlsx
 
+Package = Literal["xlsx", "xlsb", "ods"]
+_WATCHERS = {"xlsx": watch_xlsx, "xlsb": watch_xlsb, "ods": watch_ods}
 _CHUNK_BYTES = 1 << 20
-# A row of a sheet is never that long; what is gets looked at in pieces.
-_LONGEST_ROW_BYTES = 64 * 1024**2
-_LARGEST_INDEX_BYTES = 16 * 1024**2
-_RELATIONSHIP_ID = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
-_STRICT_RELATIONSHIP_ID = "{http://purl.oclc.org/ooxml/officeDocument/relationships}id"
-_CELL = re.compile(rb"""<(?:\w+:)?c\s[^>]*?\br=["']([A-Za-z]+)([0-9]+)["'][^>]*(?<!/)>""")
-_ERROR_CELL = re.compile(rb"""<(?:\w+:)?c\s([^>]*?\bt=["']e["'][^>]*)(?<!/)>(.*?)</(?:\w+:)?c>""", re.DOTALL)
-_REFERENCE = re.compile(rb"""\br=["']([A-Za-z]+)([0-9]+)["']""")
-_VALUE = re.compile(rb"<(?:\w+:)?v>(.*?)</")
-
+# Beyond it the parser cuts a sheet off, as Excel and LibreOffice know no more rows.
+_LAST_ROW = 1_048_576
 
 # What the standard library raises for a package that is cut off, altered or packed in a way it does not know.
 _DAMAGE = (
@@ -40,20 +37,12 @@ _DAMAGE = (
     NotImplementedError,
     OSError,
     ValueError,
+    struct.error,
 )
 
 
-@dataclass
-class SheetContent:
-    """What a worksheet holds: its last row and column (from 1), and error values by column and row (from 0)."""
-
-    rows: int = 0
-    columns: int = 0
-    errors: dict[int, dict[int, str]] = field(default_factory=dict)
-
-
-def check_workbook(path: Path, file_name: str, limits: ReadLimits) -> dict[str, SheetContent]:
-    """The worksheets of an .xlsx package by name.
+def check_workbook(path: Path, file_name: str, kind: Package, limits: ReadLimits) -> dict[str, SheetContent]:
+    """The visible worksheets of a package by name; of an OpenDocument spreadsheet also the hidden ones.
 
     Raises `FileRejected` with `unpacks_too_large`, `broken_workbook`, `too_many_columns`, `too_many_rows` or
     `sheet_too_large`.
@@ -61,19 +50,20 @@ def check_workbook(path: Path, file_name: str, limits: ReadLimits) -> dict[str, 
     try:
         with zipfile.ZipFile(path) as package:
             _check_size(package, path, file_name, limits)
-            parts = _sheet_parts(package)
+            watchers = _WATCHERS[kind](package)
             budget = limits.max_unpacked_bytes
             contents: dict[str, SheetContent] = {}
             for entry in package.infolist():
-                content = SheetContent()
-                for chunk in _whole_rows(_unpacked(package, entry)):
+                watcher = watchers.get(entry.filename)
+                for chunk in _unpacked(package, entry):
                     budget -= len(chunk)
                     if budget < 0:
                         _too_large(file_name, limits)
-                    if entry.filename in parts:
-                        _look_at(chunk, content)
-                if entry.filename in parts:
-                    contents[parts[entry.filename]] = content
+                    if watcher is not None:
+                        watcher.feed(chunk)
+                if watcher is not None:
+                    watcher.close()
+                    contents |= watcher.sheets
     except _DAMAGE as error:
         broken_workbook(file_name, error)
     for sheet, content in contents.items():
@@ -86,7 +76,8 @@ def broken_workbook(file_name: str, error: object) -> NoReturn:
     reject(
         "broken_workbook",
         file_name,
-        f"The workbook is damaged ({error}). Open it in Excel, save it again as .xlsx, and upload that.",
+        f"The workbook is damaged, or written in a way that cannot be read ({error}). Open it in Excel or LibreOffice, "
+        "save it again as .xlsx, and upload that.",
     )
 
 
@@ -107,28 +98,6 @@ def _check_size(package: zipfile.ZipFile, path: Path, file_name: str, limits: Re
         _too_large(file_name, limits)
 
 
-def _sheet_parts(package: zipfile.ZipFile) -> dict[str, str]:
-    """Name of every visible worksheet by the part of the package that holds it (ECMA-376 part 1, 18.2)."""
-    targets = {
-        relation.get("Id"): str(PurePosixPath("xl", relation.get("Target", ""))).lstrip("/")
-        for relation in _parsed(package, "xl/_rels/workbook.xml.rels")
-        if relation.get("Type", "").endswith("/worksheet")
-    }
-    sheets = {}
-    for element in _parsed(package, "xl/workbook.xml").iter():
-        if element.tag.rpartition("}")[2] == "sheet" and element.get("state", "visible") == "visible":
-            part = targets.get(element.get(_RELATIONSHIP_ID) or element.get(_STRICT_RELATIONSHIP_ID))
-            if part is not None:
-                sheets[part] = element.get("name", "")
-    return sheets
-
-
-def _parsed(package: zipfile.ZipFile, part: str) -> ElementTree.Element:
-    if package.getinfo(part).file_size > _LARGEST_INDEX_BYTES:
-        raise zipfile.BadZipFile(f"{part} is far too large")
-    return ElementTree.fromstring(package.read(part))
-
-
 def _unpacked(package: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Iterator[bytes]:
     """The content of an entry to its real end, whatever size the package declares for it."""
     entry = copy.copy(entry)
@@ -136,44 +105,6 @@ def _unpacked(package: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Iterator[byte
     with package.open(entry) as part:
         while chunk := part.read(_CHUNK_BYTES):
             yield chunk
-
-
-def _whole_rows(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """The same bytes, cut behind the end of a row so that no cell is torn apart."""
-    kept = b""
-    for chunk in chunks:
-        kept += chunk
-        end = kept.rfind(b"row>") + 4
-        if end > 3:
-            yield kept[:end]
-            kept = kept[end:]
-        elif len(kept) > _LONGEST_ROW_BYTES:
-            yield kept
-            kept = b""
-    yield kept
-
-
-def _look_at(chunk: bytes, content: SheetContent) -> None:
-    cells = _CELL.findall(chunk)
-    if not cells:
-        return
-    content.rows = max(content.rows, *map(int, {row for _, row in cells}))
-    content.columns = max(content.columns, *map(_column_number, {letters for letters, _ in cells}))
-    if b't="e"' not in chunk and b"t='e'" not in chunk:
-        return
-    for attributes, inner in _ERROR_CELL.findall(chunk):
-        reference, value = _REFERENCE.search(b" " + attributes), _VALUE.search(inner)
-        if reference and value:
-            column, row = _column_number(reference[1]) - 1, int(reference[2]) - 1
-            content.errors.setdefault(column, {})[row] = sys.intern(value[1].decode("utf-8", errors="replace"))
-
-
-def _column_number(letters: bytes) -> int:
-    """1 for A, 27 for AA."""
-    number = 0
-    for letter in letters.upper():
-        number = number * 26 + letter - 64
-    return number
 
 
 def _check_extent(sheet: str, content: SheetContent, file_name: str, limits: ReadLimits) -> None:
@@ -185,11 +116,12 @@ def _check_extent(sheet: str, content: SheetContent, file_name: str, limits: Rea
             f"{reach}; at most {limits.max_columns:,} columns can be read. Delete stray cells beside the table.",
             column=f"column {content.columns}",
         )
-    if content.rows > limits.max_rows:
+    most = min(limits.max_rows, _LAST_ROW)
+    if content.rows > most:
         reject(
             "too_many_rows",
             file_name,
-            f"{reach}; at most {limits.max_rows:,} rows can be read. Split the sheet and upload the parts.",
+            f"{reach}; at most {most:,} rows can be read. Split the sheet and upload the parts.",
             row=content.rows,
         )
     if content.rows * content.columns > limits.max_sheet_cells:

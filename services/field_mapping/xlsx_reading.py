@@ -1,6 +1,7 @@
-"""Excel workbooks as tables: every visible sheet that holds one."""
+"""Workbooks as tables: every visible sheet that holds one."""
 
 from pathlib import Path
+from typing import Literal
 
 import fastexcel
 import polars as pl
@@ -9,9 +10,10 @@ from contracts.claim_checks import ROW_NUMBER
 from contracts.envelope import Problem
 from services.field_mapping.header import column_names, find_header
 from services.field_mapping.read_table import ReadLimits, ReadTable, at_most, packed, reject
+from services.field_mapping.sheet_content import SheetContent
 from services.field_mapping.table_cleaning import clean_table, filled_rows, titles_above, without_zero_characters
 from services.field_mapping.tables_of_file import beside_tables
-from services.field_mapping.workbook_check import SheetContent, broken_workbook, check_workbook
+from services.field_mapping.workbook_check import Package, broken_workbook, check_workbook
 
 _HEAD_ROWS = 200
 _MIDNIGHT = r"^\d{4}-\d\d-\d\d 00:00:00$"
@@ -20,13 +22,13 @@ _DATE_TIME = r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d+)?$"
 _DAY_ZERO = r"^1899-12-3[01] "
 
 
-def read_workbook(path: Path, file_name: str, kind: str, limits: ReadLimits) -> list[ReadTable]:
-    """The tables of a workbook in the order of its sheets; `kind` is `xlsx` or `xls`.
+def read_workbook(path: Path, file_name: str, kind: Package | Literal["xls"], limits: ReadLimits) -> list[ReadTable]:
+    """The tables of a workbook in the order of its sheets.
 
     Raises `FileRejected` when a sheet is too large or when no sheet holds a table: `empty_file`, `no_rows`,
     `no_header`, or one of the codes of `check_workbook`.
     """
-    contents = check_workbook(path, file_name, limits) if kind == "xlsx" else None
+    contents = None if kind == "xls" else check_workbook(path, file_name, kind, limits)
     tables: list[ReadTable] = []
     refused: list[Problem] = []
     try:
@@ -67,7 +69,9 @@ def _read_sheet(
         return None
     first_column = loaded.available_columns()[0].absolute_index
     raw = without_zero_characters(loaded.to_polars())
-    raw = _with_errors(raw, content, first_column)
+    if content.exact and (raw.height < content.rows or first_column + raw.width < content.columns):
+        broken_workbook(file_name, f"sheet '{sheet}' cannot be read beyond row {raw.height:,}")
+    raw = _with_unread(raw, content, first_column)
     first_rows = [["" if cell is None else cell for cell in row] for row in raw.head(_HEAD_ROWS).rows()]
     header = find_header(first_rows)
     if header is None:
@@ -94,10 +98,11 @@ def _read_sheet(
     return ReadTable(file_name, sheet, header_row, packed(frame), at_most(problems, file_name), left_out)
 
 
-def _with_errors(raw: pl.DataFrame, content: SheetContent, first_column: int) -> pl.DataFrame:
-    for column, errors in content.errors.items():
+def _with_unread(raw: pl.DataFrame, content: SheetContent, first_column: int) -> pl.DataFrame:
+    """The sheet with the cells that the parser passes over."""
+    for column, cells in content.unread.items():
         series = raw.to_series(column - first_column)
-        raw = raw.with_columns(series.scatter(list(errors), list(errors.values())))
+        raw = raw.with_columns(series.scatter(list(cells), list(cells.values())))
     return raw
 
 

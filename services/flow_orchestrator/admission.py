@@ -1,4 +1,8 @@
-"""Who may run now: so many flows of a tenant at once, one at a time of each concurrency key, the rest queues."""
+"""Who may run now: so many flows of a tenant at once, one at a time of each concurrency key, the rest queues.
+
+Flows that wait for people take no slot, and queue for one when they are approved, resumed or forked. An advisory lock
+a tenant makes the count exact with several orchestrators.
+"""
 
 from collections import Counter
 from collections.abc import Iterable

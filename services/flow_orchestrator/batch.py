@@ -8,13 +8,13 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.envelope import Event, Problem
+from contracts.flows import ApprovalDecided
 from contracts.lifecycle import FlowControlRequested, FlowForkRequested, StartOptions
 from services.flow_orchestrator import engine, store
 from services.flow_orchestrator.admission import Room, holds_key, next_in_queue, room
 from services.flow_orchestrator.engine import Decision, Refusal
-from services.flow_orchestrator.flow_type import FlowType
 from services.flow_orchestrator.flows.catalogue import FLOW_TYPES, UnknownFlowType
-from services.flow_orchestrator.lifecycle import fork
+from services.flow_orchestrator.lifecycle import fork, refusal
 from services.flow_orchestrator.state import STATE_CAP_BYTES, FlowState
 
 log = structlog.get_logger()
@@ -27,39 +27,69 @@ class ChildNotStarted(Exception):
 class Batch:
     """The flows that a transaction has locked, and what was decided about them so far."""
 
-    def __init__(self, session: AsyncSession, states: dict[UUID, FlowState], now: datetime) -> None:
+    def __init__(
+        self, session: AsyncSession, states: dict[UUID, FlowState], now: datetime, asked: Iterable[UUID] = ()
+    ) -> None:
         self.states = states
         self.decisions: list[Decision] = []
         self.events: list[Event] = []
         self._session = session
         self._now = now
         self._room: Room | None = None
+        self._unknown = set(asked) - states.keys()
+        self._deleted: set[UUID] = set()
         # A flow that stops running makes room for a queued one.
         self._before = {flow_id: (state.status, holds_key(state)) for flow_id, state in states.items()}
 
     @classmethod
     async def of(cls, session: AsyncSession, flow_ids: Iterable[UUID], now: datetime) -> "Batch":
         """Lock these flows; there may be none yet of an id."""
-        return cls(session, await store.locked(session, list(flow_ids)), now)
+        asked = list(flow_ids)
+        return cls(session, await store.locked(session, asked), now, asked)
 
     async def take(self, event: Event) -> None:
         """Start the flow that the event asks for, or move the one it belongs to; what fits nothing changes nothing."""
         if event.flow_id is None:
             return
         state = self.states.get(event.flow_id)
+        if state is None and await self._was_deleted(event.flow_id):
+            return
         if state is None and isinstance(event, FlowControlRequested) and event.step is not None:
             raise ChildNotStarted(f"the flow {event.flow_id}, which is to {event.action}, has not started yet")
         outcome: Decision | Refusal | None
         if state is None:
             outcome = await self._begun_by(event)
         else:
-            flow_type = store.flow_type_of(state)
-            if isinstance(event, FlowControlRequested) and event.action == "migrate":
-                flow_type = _target(state, event)
-            outcome = engine.decide(flow_type, state, event, self._now)
+            outcome = await self._decided(state, event)
             if isinstance(outcome, Decision) and (size := outcome.size) > STATE_CAP_BYTES:
-                outcome = engine.overflow(flow_type, state, event, size, self._now)
+                outcome = engine.overflow(store.flow_type_of(state), state, event, size, self._now)
         self.keep(outcome)
+
+    async def _decided(self, state: FlowState, event: Event) -> Decision | Refusal | None:
+        flow_type = store.flow_type_of(state)
+        if isinstance(event, FlowControlRequested) and event.action == "migrate":
+            try:
+                flow_type = FLOW_TYPES.get(state.flow_type, event.version)
+            except UnknownFlowType:
+                known = ", ".join(map(str, FLOW_TYPES.versions(state.flow_type)))
+                detail = f"There is no version {event.version} of {state.flow_type}; there is {known}."
+                return refusal(event, Problem(code="unknown_version", detail=detail))
+        return engine.decide(flow_type, state, event, self._now, room=await self._has_room(state, event))
+
+    async def _has_room(self, state: FlowState, event: Event) -> bool:
+        """Whether a flow that takes no slot may take one, where a person lets it go on."""
+        goes_on = isinstance(event, ApprovalDecided) or (
+            isinstance(event, FlowControlRequested) and event.action in ("resume", "retry", "skip")
+        )
+        if state.status not in ("waiting", "paused") or not goes_on:
+            return True
+        return (await self._space()).free > 0
+
+    async def _was_deleted(self, flow_id: UUID) -> bool:
+        if self._unknown:
+            self._deleted |= await store.deleted(self._session, self._unknown)
+            self._unknown = set()
+        return flow_id in self._deleted
 
     def keep(self, outcome: Decision | Refusal | None) -> None:
         """Take a decision in, to be written with the others."""
@@ -74,6 +104,7 @@ class Batch:
             self._room.move(before, None if outcome.deleted else outcome.state)
         if outcome.deleted:
             self.states.pop(outcome.state.flow_id, None)
+            self._deleted.add(outcome.state.flow_id)
         else:
             self.states[outcome.state.flow_id] = outcome.state
 
@@ -112,7 +143,10 @@ class Batch:
     async def _forked(self, event: FlowForkRequested) -> Decision | None:
         origin = await store.checkpoint(self._session, event.origin_flow_id, event.seq)
         # The gateway has checked that it exists; it can have been deleted since.
-        return None if origin is None else fork(store.flow_type_of(origin), origin, event, self._now)
+        if origin is None:
+            return None
+        room = (await self._space()).free > 0
+        return fork(store.flow_type_of(origin), origin, event, self._now, room=room)
 
     async def _space(self) -> Room:
         if self._room is None:
@@ -148,12 +182,3 @@ class Batch:
             if (status == "running" and state.status != "running") or (held and not holds_key(state)):
                 return True
         return False
-
-
-def _target(state: FlowState, event: FlowControlRequested) -> FlowType:
-    """The version that a flow is to go on with: the one named, else the newest."""
-    try:
-        return FLOW_TYPES.get(state.flow_type, event.version)
-    except UnknownFlowType:
-        # Its own version has no rule for itself, so the flow refuses and says so.
-        return store.flow_type_of(state)

@@ -5,10 +5,11 @@ from datetime import datetime, timedelta
 from contracts.envelope import Event, Problem
 from contracts.flows import ApprovalDecided
 from contracts.lifecycle import ChildFlowEnded, FlowControlRequested, StartOptions
+from services.flow_orchestrator.decision import Decision
 from services.flow_orchestrator.flow_type import FlowType, Phase
 from services.flow_orchestrator.lifecycle import Refusal, control
 from services.flow_orchestrator.state import STATE_CAP_BYTES, FlowState, PhaseState
-from services.flow_orchestrator.turn import Decision, Turn
+from services.flow_orchestrator.turn import Turn
 
 __all__ = ["Decision", "Refusal", "admit", "decide", "overflow", "refuse", "start", "tick"]
 
@@ -87,21 +88,25 @@ def admit(flow_type: FlowType, state: FlowState, now: datetime) -> Decision:
     """Begin a queued flow: there is room for it now."""
     turn = Turn(flow_type, state, now, None)
     if state.begun:
-        turn.state.status = "running"
-        turn.go_on()
+        turn.resume()
     else:
         _run(turn)
     return turn.decision("its turn came")
 
 
-def decide(flow_type: FlowType, state: FlowState, event: Event, now: datetime) -> Decision | Refusal | None:
-    """React to an event; None when it does not belong to what the flow waits for now (late, stale or repeated)."""
+def decide(
+    flow_type: FlowType, state: FlowState, event: Event, now: datetime, *, room: bool = True
+) -> Decision | Refusal | None:
+    """React to an event; None when it does not belong to what the flow waits for now (late, stale or repeated).
+
+    `room`: whether a flow that a person lets go on may run now, or queues.
+    """
     if isinstance(event, FlowControlRequested):
-        return control(flow_type, state, event, now)
+        return control(flow_type, state, event, now, room=room)
     if state.ended:
         return None
     if isinstance(event, ApprovalDecided):
-        return _decided(flow_type, state, event, now)
+        return _decided(flow_type, state, event, now, room=room)
     name = _answered(state, event)
     if name is None:
         return None
@@ -195,13 +200,15 @@ def _child_ended(
     return turn.decision(f"{name}: the child flow {event.status}")
 
 
-def _decided(flow_type: FlowType, state: FlowState, event: ApprovalDecided, now: datetime) -> Decision | None:
+def _decided(
+    flow_type: FlowType, state: FlowState, event: ApprovalDecided, now: datetime, *, room: bool
+) -> Decision | None:
     waiting = (name for name, view in state.phases.items() if view.task_id == event.task_id)
     name = next(waiting, None)
     gate = flow_type.phase(name).gate if name is not None else None
     if name is None or gate is None or state.phases[name].status != "waiting":
         return None
-    turn = Turn(flow_type, state, now, event)
+    turn = Turn(flow_type, state, now, event, room=room)
     turn.state.phases[name].task_id = None
     if event.decision == "reject":
         detail = f"{event.decided_by} rejected {gate.title}: {event.comment or 'no comment'}."
@@ -209,7 +216,7 @@ def _decided(flow_type: FlowType, state: FlowState, event: ApprovalDecided, now:
         return turn.decision(f"{name} rejected", event.decided_by)
     turn.state = gate.apply(turn.state, event)
     turn.leave(name)
-    return turn.decision(f"{name} approved", event.decided_by)
+    return turn.decision(f"{name} approved{f': {event.comment}' if event.comment else ''}", event.decided_by)
 
 
 def _missing(flow_type: FlowType, phase: Phase) -> Problem:

@@ -75,7 +75,9 @@ class Phase:
     """One step of a flow: what it asks for, what it awaits, and where it goes on.
 
     `then` is a phase, `END`, a `Choice` or a `Parallel`; None means the phase that follows in the list. A phase with
-    `max_rounds` may be gone through that often, then `exhausted` comes instead. A phase without `asks` is a gate alone.
+    `max_rounds` may be gone through that often, then `exhausted` comes instead. A phase without `asks` is a gate alone,
+    which is passed where it is not needed.
+    A `dispensable` phase whose work fails is gone on from without what it would have found, by its gate if it has one.
     A phase that awaits `ChildFlowEnded` begins the flow that it asks for and waits for its end.
     """
 
@@ -92,6 +94,7 @@ class Phase:
     max_rounds: int | None = None
     exhausted: str | None = None
     optional: bool = False
+    dispensable: bool = False
     missing_worker: str | None = None
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from contracts.envelope import Event, Problem
 from contracts.lifecycle import (
@@ -12,9 +12,10 @@ from contracts.lifecycle import (
     FlowDeleted,
     FlowForkRequested,
 )
+from services.flow_orchestrator.decision import Decision
 from services.flow_orchestrator.flow_type import FlowType
 from services.flow_orchestrator.state import FlowState, PhaseState
-from services.flow_orchestrator.turn import Decision, Turn
+from services.flow_orchestrator.turn import Turn
 
 # Why a flow never begins, whatever happens later.
 REFUSED_STARTS = ("unknown_version", "state_too_large")
@@ -35,9 +36,11 @@ class _Refused(Exception):
         self.problem = Problem(code=code, detail=detail)
 
 
-def control(flow_type: FlowType, state: FlowState, asked: FlowControlRequested, now: datetime) -> Decision | Refusal:
-    """Do what somebody asks of a flow, or say what could be asked instead."""
-    turn = Turn(flow_type, state, now, asked)
+def control(
+    flow_type: FlowType, state: FlowState, asked: FlowControlRequested, now: datetime, *, room: bool = True
+) -> Decision | Refusal:
+    """Do what somebody asks of a flow, or say what could be asked instead; without `room` it queues before it runs."""
+    turn = Turn(flow_type, state, now, asked, room=room)
     try:
         legal = LEGAL_ACTIONS[state.status]
         if asked.action not in legal:
@@ -48,15 +51,23 @@ def control(flow_type: FlowType, state: FlowState, asked: FlowControlRequested, 
             return turn.decision("deleted", asked.requested_by, deleted=True)
         note = _ACTIONS[asked.action](turn, asked)
     except _Refused as refused:
-        reply = FlowControlRefused.reply_to(
-            asked, action=asked.action, requested_by=asked.requested_by, problem=refused.problem
-        )
-        return Refusal((reply,))
+        return refusal(asked, refused.problem)
     return turn.decision(f"{note}{f': {asked.comment}' if asked.comment else ''}", asked.requested_by)
 
 
-def fork(flow_type: FlowType, checkpoint: FlowState, request: FlowForkRequested, now: datetime) -> Decision:
-    """Begin a new flow from a checkpoint of another: what was finished then is kept, what went on is asked anew."""
+def refusal(asked: FlowControlRequested, problem: Problem) -> Refusal:
+    """Tell whoever asked why the flow stays as it is."""
+    reply = FlowControlRefused.reply_to(asked, action=asked.action, requested_by=asked.requested_by, problem=problem)
+    return Refusal((reply,))
+
+
+def fork(
+    flow_type: FlowType, checkpoint: FlowState, request: FlowForkRequested, now: datetime, *, room: bool = True
+) -> Decision:
+    """Begin a new flow from a checkpoint of another: what was finished then is kept, what went on is asked anew.
+
+    Without `room` it queues, but for tasks, which take no slot.
+    """
     if request.flow_id is None:
         raise ValueError(f"{request.type_name} does not say which flow it starts")
     origin = replace(
@@ -74,15 +85,19 @@ def fork(flow_type: FlowType, checkpoint: FlowState, request: FlowForkRequested,
         concurrency_key=None,
         status="running",
     )
-    turn = Turn(flow_type, origin, now, request)
+    turn = Turn(flow_type, origin, now, request, room=room)
     turn.emit(flow_type.started, **flow_type.announce(origin))
     for name in checkpoint.active():
-        gate = flow_type.phase(name).gate
-        if checkpoint.phases[name].status == "waiting" and gate is not None:
+        gate, view = flow_type.phase(name).gate, turn.state.phases[name]
+        if view.status == "waiting" and gate is not None:
             turn.open_gate(name, gate)
-        else:
-            turn.state.phases[name].tries = 0
+        elif room:
+            view.tries = 0
             turn.ask(name)
+        else:
+            # The round that it is in counts when it begins, not twice.
+            turn.state.phases[name] = PhaseState(attempt=view.attempt, rounds=view.rounds - 1)
+            turn.state.held.append(name)
     turn.go_on()
     return turn.decision(f"forked from {checkpoint.flow_id} at {request.seq}", request.requested_by)
 
@@ -117,18 +132,11 @@ def _pause(turn: Turn, asked: FlowControlRequested) -> str:
 
 def _resume(turn: Turn, asked: FlowControlRequested) -> str:
     state = turn.state
-    paused = turn.now - state.paused_at if state.paused_at is not None else timedelta(0)
-    for name in state.active():
-        view = state.phases[name]
-        # The clock stood still: each wait goes on with the time that it had left.
-        if view.due is not None:
-            view.due += paused
-        if view.remind_at is not None:
-            view.remind_at += paused
-        if view.status == "waiting" and (gate := turn.flow_type.phase(name).gate) is not None:
-            turn.announce_task(name, gate)
-    state.status, state.paused_at = "running", None
-    turn.go_on()
+    works = state.held or any(state.phases[name].status != "waiting" for name in state.active())
+    if works and not turn.room:
+        state.status = "queued"
+        return "resumed, and queues for its turn"
+    turn.resume()
     return "resumed"
 
 
@@ -144,7 +152,8 @@ def _retry(turn: Turn, asked: FlowControlRequested) -> str:
         raise _Refused("worker_missing", f"The phase {missing.name} still needs {missing.missing_worker}.")
     if not state.begun and (state.problem or {}).get("code") in REFUSED_STARTS:
         raise _Refused("start_was_refused", "Nothing makes this request possible. Start a new flow with another one.")
-    first = None if asked.phase is None else _known(turn, asked.phase)
+    waiting = state.active()[0] if state.status == "waiting" else None
+    first = waiting if asked.phase is None else _known(turn, asked.phase)
     if first is not None and state.phases[first].rounds == 0:
         raise _Refused("phase_not_reached", f"The flow has not come to its phase {first} yet.")
     begin = _stopped(state) if first is None else _step_back(turn, first, f"{asked.requested_by} retries from {first}.")

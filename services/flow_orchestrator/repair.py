@@ -11,11 +11,12 @@ import orjson
 from contracts.envelope import Problem
 from contracts.lifecycle import ChildFlowEnded, FlowRepair
 from services.flow_orchestrator import engine
+from services.flow_orchestrator.decision import Decision
 from services.flow_orchestrator.flow_type import FlowType
 from services.flow_orchestrator.flows.catalogue import FLOW_TYPES
 from services.flow_orchestrator.settling import settle
 from services.flow_orchestrator.state import ENDED, FlowState, PhaseState
-from services.flow_orchestrator.turn import Decision, Turn, patience
+from services.flow_orchestrator.turn import Turn, patience
 
 # A message may be on its way for so long before it counts as lost.
 GRACE = timedelta(minutes=5)

@@ -1,4 +1,8 @@
-"""Repairs as they run: a tenant's flows piece by piece, on demand and, all the time, by the clock."""
+"""Repairs as they run: a tenant's flows piece by piece, on demand and, all the time, by the clock.
+
+It looks without a lock, then looks again at what seemed wrong under one, so that healthy flows do not notice. Work
+that was lost is left to its time-out.
+"""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -15,13 +19,13 @@ from services.chassis.outbox import add_events
 from services.chassis.runtime import Runtime
 from services.flow_orchestrator import store
 from services.flow_orchestrator.batch import Batch
+from services.flow_orchestrator.decision import Decision
 from services.flow_orchestrator.flows.catalogue import FLOW_TYPES
 from services.flow_orchestrator.handlers import service
 from services.flow_orchestrator.limits import begin_queued
 from services.flow_orchestrator.repair import Mending, mend, restored
 from services.flow_orchestrator.repair_rows import Unreadable, next_flows, read, write
 from services.flow_orchestrator.tables import MASTER, RepairRun
-from services.flow_orchestrator.turn import Decision
 
 log = structlog.get_logger()
 

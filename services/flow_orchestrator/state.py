@@ -1,4 +1,8 @@
-"""The state of one flow: everything `decide` needs, and what the master row stores."""
+"""The state of one flow: everything `decide` needs, and what the master row stores.
+
+It is capped at 4 MiB (we began with 256 KB: the profile of an export with 200 columns is larger). What would exceed
+it fails the flow and names the event.
+"""
 
 from dataclasses import dataclass, field, fields
 from datetime import datetime

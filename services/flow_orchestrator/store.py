@@ -11,11 +11,11 @@ import orjson
 from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.flow_orchestrator.decision import Decision
 from services.flow_orchestrator.flow_type import FlowType
 from services.flow_orchestrator.flows.catalogue import FLOW_TYPES
 from services.flow_orchestrator.state import FlowState
 from services.flow_orchestrator.tables import CHILD_TABLES, MASTER
-from services.flow_orchestrator.turn import Decision
 
 SCHEMA = "flow_orchestrator"
 KEY = "client_account_id, engagement_id, flow_id"
@@ -69,6 +69,14 @@ async def locked(
     rows = await session.execute(_LOCK_UNLESS_HELD if skip_locked else _LOCK, {"flow_ids": list(flow_ids)})
     states = (FlowState.load(orjson.loads(row.state)) for row in rows)
     return {state.flow_id: state for state in states}
+
+
+async def deleted(session: AsyncSession, flow_ids: Collection[UUID]) -> set[UUID]:
+    """Those of these flows that were there and were deleted: their ids are spent."""
+    if not flow_ids:
+        return set()
+    statement = text(f"select flow_id from {SCHEMA}.deleted_flows where flow_id = any(cast(:flow_ids as uuid[]))")
+    return set((await session.execute(statement, {"flow_ids": list(flow_ids)})).scalars())
 
 
 async def checkpoint(session: AsyncSession, flow_id: UUID, seq: int) -> FlowState | None:
@@ -153,13 +161,17 @@ def _writing(children: tuple[_Child, ...]) -> TextClause:
             f" select {names} from json_populate_recordset(null::{SCHEMA}.{table}, cast(:{name} as json))"
             f" on conflict ({KEY}) do update set {changes})"
         )
+    # nosemgrep: raw-sql - names of ours, no values
     return text(f"with {', '.join(parts)} {_JOURNAL}")
 
 
 async def _delete(session: AsyncSession, flow_ids: list[UUID]) -> None:
     for table in ("flow_journal", *CHILD_TABLES.values(), MASTER):
+        # nosemgrep: raw-sql - names of ours, no values
         statement = text(f"delete from {SCHEMA}.{table} where flow_id = any(cast(:flow_ids as uuid[]))")
         await session.execute(statement, {"flow_ids": flow_ids})
+    spent = text(f"insert into {SCHEMA}.deleted_flows (flow_id) select unnest(cast(:flow_ids as uuid[]))")
+    await session.execute(spent, {"flow_ids": flow_ids})
 
 
 async def move_timers(session: AsyncSession, later: dict[UUID, datetime | None]) -> None:

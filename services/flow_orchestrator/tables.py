@@ -41,7 +41,7 @@ class MasterFlow(TenantRow, Tables):
         Index("ix_flows_running", *_TENANT, "status", postgresql_where=_RUNS),
         Index("ix_flows_queued", *_TENANT, "priority", "created_at", postgresql_where=_QUEUED),
         Index("ix_flows_by_concurrency_key", *_TENANT, "concurrency_key", postgresql_where=_HOLDS_KEY),
-        {"info": {"dispatch": "select"}},
+        {"info": {"dispatch": "select", "withheld": ("state",)}},
     )
 
     flow_id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -67,6 +67,7 @@ class JournalEntry(TenantRow, Tables):
     """
 
     __tablename__ = "flow_journal"
+    __table_args__ = ({"info": {"withheld": ("checkpoint",)}},)
 
     flow_id: Mapped[UUID] = mapped_column(primary_key=True)
     seq: Mapped[int] = mapped_column(primary_key=True)
@@ -151,6 +152,14 @@ CHILD_TABLES: dict[str, str] = {
     "collection": CollectionFlow.__tablename__,
     "modernization": ModernizationFlow.__tablename__,
 }
+
+
+class DeletedFlow(TenantRow, Tables):
+    """The id of a flow that was deleted: a second request with it, whenever it comes, begins nothing."""
+
+    __tablename__ = "deleted_flows"
+
+    flow_id: Mapped[UUID] = mapped_column(primary_key=True)
 
 
 class FlowSchedule(TenantRow, Tables):

@@ -1,8 +1,6 @@
 """One decision in the making: a copy of the state that changes, and the events that leave with it."""
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cached_property
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -10,42 +8,14 @@ from contracts.envelope import Event, Problem
 from contracts.flows import ApprovalRequested, TimelineEntry
 from contracts.lifecycle import ApprovalReminded, ApprovalWithdrawn, ChildFlowEnded, FlowControlRequested
 from contracts.work import WorkCancelled
+from services.flow_orchestrator.decision import Decision
 from services.flow_orchestrator.flow_type import END, Choice, FlowType, Gate, Parallel, Phase
 from services.flow_orchestrator.settling import settle
-from services.flow_orchestrator.state import ENDED, STATE_CAP_BYTES, FlowState, PhaseState
+from services.flow_orchestrator.state import ENDED, FlowState, PhaseState
 
 # A time-out that strikes again waits longer each time, so that an overloaded worker can catch up.
 TIME_OUT_GROWTH = 2
 LONGEST_GROWTH = 64
-
-
-@dataclass(frozen=True)
-class Decision:
-    """What follows from an event: the new state, what to send, and the entry for the journal.
-
-    `deleted`: nothing of the flow stays. `checkpoint`: a new flow may be forked from this state.
-    """
-
-    state: FlowState
-    events: tuple[Event, ...]
-    entry: TimelineEntry
-    cause_id: UUID | None = None
-    deleted: bool = False
-
-    @cached_property
-    def stored(self) -> str:
-        """The new state as its row holds it."""
-        return self.state.dump()
-
-    @property
-    def size(self) -> int:
-        """Bytes of the stored state, counted only where it may come near the cap."""
-        return len(self.stored) if 4 * len(self.stored) < STATE_CAP_BYTES else len(self.stored.encode())
-
-    @property
-    def note(self) -> str:
-        """The journal's line."""
-        return self.entry.note
 
 
 def patience(phase: Phase, tries: int) -> timedelta:
@@ -55,13 +25,19 @@ def patience(phase: Phase, tries: int) -> timedelta:
 
 
 class Turn:
-    """Moves a copy of a flow's state; `decision` closes it."""
+    """Moves a copy of a flow's state; `decision` closes it.
 
-    def __init__(self, flow_type: FlowType, state: FlowState, now: datetime, cause: Event | None) -> None:
+    `room` says whether its tenant may run one more flow now: a flow that takes no slot queues before it begins a phase.
+    """
+
+    def __init__(
+        self, flow_type: FlowType, state: FlowState, now: datetime, cause: Event | None, *, room: bool = True
+    ) -> None:
         self.flow_type = flow_type
         self.state = state.copy()
         self.now = now
         self.cause = cause
+        self.room = room
         self.events: list[Event] = []
         self.left_phase = False
 
@@ -80,8 +56,8 @@ class Turn:
     # -- beginning and ending phases
 
     def begin(self, name: str) -> None:
-        """Enter a phase by one of its routes; a flow that is paused, queued or ended when it goes on again."""
-        if self.state.status in ("paused", "queued", *ENDED):
+        """Enter a phase by one of its routes; a flow that is paused, ended or has no slot when it goes on again."""
+        if not self.room or self.state.status in ("paused", "queued", *ENDED):
             self.state.held.append(name)
             return
         phase, view = self.flow_type.phase(name), self.state.phases[name]
@@ -92,6 +68,25 @@ class Turn:
         view.tries = 0
         view.finished_at, view.problem, view.summary = None, None, {}
         self.ask(name)
+
+    def resume(self) -> None:
+        """Let a flow that was paused or queued run: its clocks go on, and what was held back begins."""
+        state = self.state
+        if state.paused_at is not None:
+            self._set_clocks_on(self.now - state.paused_at)
+        state.status, state.paused_at = "running", None
+        self.go_on()
+
+    def _set_clocks_on(self, paused: timedelta) -> None:
+        """The clock stood still: each wait goes on with the time that it had left."""
+        for name in self.state.active():
+            view = self.state.phases[name]
+            if view.due is not None:
+                view.due += paused
+            if view.remind_at is not None:
+                view.remind_at += paused
+            if view.status == "waiting" and (gate := self.flow_type.phase(name).gate) is not None:
+                self.announce_task(name, gate)
 
     def go_on(self) -> None:
         """Enter the phases that were held back while the flow was paused or queued."""
@@ -124,7 +119,10 @@ class Turn:
             view.started_at = self.now
         if phase.asks is None:
             assert phase.gate is not None
-            self.open_gate(name, phase.gate)
+            if phase.gate.needed(state):
+                self.open_gate(name, phase.gate)
+            else:
+                self.leave(name)
             return
         view.status, view.due = "running", self.now + patience(phase, view.tries)
         data = phase.request(state)
@@ -140,10 +138,7 @@ class Turn:
         self.state.remember(reply, name if self.flow_type.shares(type(reply)) else None)
         view.summary = phase.summary(reply)
         view.problem = None
-        if phase.gate is not None and phase.gate.needed(self.state):
-            self.open_gate(name, phase.gate)
-        else:
-            self.leave(name)
+        self._ask_or_leave(name, phase)
 
     def open_gate(self, name: str, gate: Gate) -> None:
         """Hand a task to a person."""
@@ -226,8 +221,16 @@ class Turn:
         if again and view.tries < phase.retry.attempts:
             pause = phase.retry.wait(view.tries, f"{state.flow_id}:{state.step(name)}")
             view.status, view.due = "backing_off", self.clock + pause
+        elif phase.dispensable:
+            self._ask_or_leave(name, phase, "skipped")
         else:
             self.fail(name, problem)
+
+    def _ask_or_leave(self, name: str, phase: Phase, status: str = "completed") -> None:
+        if phase.gate is not None and phase.gate.needed(self.state):
+            self.open_gate(name, phase.gate)
+        else:
+            self.leave(name, status)
 
     def fail(self, name: str | None, problem: Problem, status: str = "failed") -> None:
         """End the flow at a phase (None: at none in particular) that could not do its part."""
@@ -296,6 +299,8 @@ class Turn:
         """What was decided, with the flow's visible state and the journal's entry."""
         state, cause = self.state, self.cause
         state.revision += 1
+        if state.held and state.status in ("running", "waiting"):
+            state.status = "queued"
         settle(self.flow_type, state)
         entry = TimelineEntry(
             seq=state.revision,

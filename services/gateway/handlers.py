@@ -13,15 +13,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from contracts.discovery import FieldMappingCompleted, InventoryRequested
 from contracts.envelope import Event
 from contracts.flows import ApprovalRequested, FlowUpdated, PhaseView, TimelineEntry, WorkProgressed
-from contracts.operations import AuditVerificationCompleted, EventDeadLettered
+from contracts.operations import EventDeadLettered
 from contracts.planning import ReportCompleted
 from services.chassis.rows import insert_rows, replacing
 from services.chassis.service import Service
-from services.gateway.flow_counters import observe
-from services.gateway.flow_tables import FlowEntry
+from services.gateway.read_model.flow_counters import observe
+from services.gateway.read_model.flow_tables import FlowEntry
 from services.gateway.tables import (
     Approval,
-    AuditVerification,
     DeadLetter,
     Flow,
     Mappings,
@@ -171,14 +170,3 @@ async def show_dead_letter(event: EventDeadLettered, session: AsyncSession) -> N
 def _digest(message: dict[str, Any]) -> str:
     """What tells a message without an id from others of its kind."""
     return hashlib.sha256(orjson.dumps(message, option=orjson.OPT_SORT_KEYS)).hexdigest()
-
-
-@service.on
-async def show_verification(event: AuditVerificationCompleted, session: AsyncSession) -> None:
-    """Show what the check of the audit log found."""
-    values = event.model_dump(include={"valid", "entries", "head", "broken_at", "detail"})
-    await session.execute(
-        update(AuditVerification)
-        .where(AuditVerification.verification_id == event.verification_id)
-        .values(status="done", **values)
-    )

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+from dataclasses import dataclass
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -17,21 +18,17 @@ LARGEST_NUMBER = 2**31 - 1
 Limit = Annotated[int, Query(ge=1, le=500, description="Items on a page")]
 
 
+@dataclass(frozen=True)
 class Paging:
     """The page that was asked for."""
 
-    def __init__(
-        self,
-        limit: Limit = 50,
-        cursor: Annotated[str | None, Query(description="`next_cursor` of the page before")] = None,
-    ) -> None:
-        self.limit = limit
-        self.cursor = cursor
+    limit: int
+    cursor: str | None
 
     async def fetch(
         self, session: AsyncSession, statement: Select[Any], key: InstrumentedAttribute[Any]
     ) -> tuple[list[Any], str | None]:
-        """The rows of this page in the order of `key`, a unique column of UUIDs or integers, and the next cursor."""
+        """The rows of this page in the order of `key`, a unique column, and the next cursor."""
         if self.cursor is not None:
             statement = statement.where(key > _decoded(self.cursor, key))
         rows = list((await session.execute(statement.order_by(key).limit(self.limit + 1))).scalars())
@@ -46,6 +43,8 @@ def _decoded(cursor: str, key: InstrumentedAttribute[Any]) -> Any:
         value = base64.urlsafe_b64decode(cursor.encode()).decode()
         if key.type.python_type is UUID:
             return UUID(value)
+        if key.type.python_type is str:
+            return value
         number = int(value)
         if abs(number) > LARGEST_NUMBER:
             raise ValueError("no row has such a number")
@@ -54,4 +53,11 @@ def _decoded(cursor: str, key: InstrumentedAttribute[Any]) -> Any:
         raise BadRequest("bad_cursor", "The cursor is not one that this list gave. Begin without a cursor.") from error
 
 
-Page = Annotated[Paging, Depends()]
+async def paging(
+    limit: Limit = 50, cursor: Annotated[str | None, Query(description="`next_cursor` of the page before")] = None
+) -> Paging:
+    """The page that was asked for."""
+    return Paging(limit, cursor)
+
+
+Page = Annotated[Paging, Depends(paging)]

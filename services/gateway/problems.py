@@ -1,5 +1,7 @@
 """Errors as RFC 9457 problem details with a trace id."""
 
+from collections.abc import Awaitable, Callable
+
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -8,7 +10,15 @@ from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException
 from starlette.types import Message, Scope, Send
 
-from services.chassis.errors import BadRequest, ExpectedFailure, TooLarge, problem_details
+from services.chassis.errors import (
+    BadRequest,
+    ExpectedFailure,
+    Forbidden,
+    NoBusiness,
+    TooLarge,
+    Unauthorized,
+    problem_details,
+)
 from services.chassis.telemetry import current_trace_id
 
 log = structlog.get_logger()
@@ -35,7 +45,8 @@ TOO_LARGE = TooLarge(
 )
 
 
-def _response(path: str, failure: ExpectedFailure, status: int | None = None) -> JSONResponse:
+def problem_response(path: str, failure: ExpectedFailure, status: int | None = None) -> JSONResponse:
+    """A failure as its problem document."""
     body = problem_details(failure, current_trace_id(), path)
     body["status"] = status or failure.status
     headers = {"Retry-After": str(failure.seconds)} if isinstance(failure, TryLater) else None
@@ -57,7 +68,7 @@ def sending_problems(scope: Scope, send: Send) -> Send:
             and b"text/plain" in dict(message["headers"])[b"content-type"]
         ):
             replaced = True
-            response = _response(scope["path"], TOO_LARGE)
+            response = problem_response(scope["path"], TOO_LARGE)
             await send({**message, "headers": response.raw_headers})
             await send({"type": "http.response.body", "body": response.body})
         else:
@@ -66,25 +77,27 @@ def sending_problems(scope: Scope, send: Send) -> Send:
     return send_problem
 
 
-def install_problem_details(app: FastAPI) -> None:
-    """Give every error of `app` the same shape."""
+def install_problem_details(app: FastAPI, refused: Callable[[Request, ExpectedFailure], Awaitable[None]]) -> None:
+    """Give every error of `app` the same shape, and tell `refused` who may not do what it asked for."""
 
     @app.exception_handler(ExpectedFailure)
     async def expected(request: Request, failure: ExpectedFailure) -> JSONResponse:
-        return _response(request.url.path, failure)
+        if isinstance(failure, Unauthorized | Forbidden | NoBusiness):
+            await refused(request, failure)
+        return problem_response(request.url.path, failure)
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
-        return _response(request.url.path, BadRequest("invalid_request", f"{place}: {first['msg']}."), 422)
+        return problem_response(request.url.path, BadRequest("invalid_request", f"{place}: {first['msg']}."), 422)
 
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> JSONResponse:
         if error.status_code == TOO_LARGE.status:
-            return _response(request.url.path, TOO_LARGE)
+            return problem_response(request.url.path, TOO_LARGE)
         code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "http_error")
-        response = _response(request.url.path, _HttpFailure(code, str(error.detail)), error.status_code)
+        response = problem_response(request.url.path, _HttpFailure(code, str(error.detail)), error.status_code)
         response.headers.update(error.headers or {})
         return response
 
@@ -93,10 +106,10 @@ def install_problem_details(app: FastAPI) -> None:
         if getattr(error.orig, "sqlstate", None) != NUL_CHARACTER:
             return await bug(request, error)
         detail = "A text of the request has a NUL character, which cannot be stored or found. Send it without."
-        return _response(request.url.path, ExpectedFailure("nul_character", detail))
+        return problem_response(request.url.path, ExpectedFailure("nul_character", detail))
 
     @app.exception_handler(Exception)
     async def bug(request: Request, error: Exception) -> JSONResponse:
         log.error("request_failed", path=request.url.path, exc_info=error)
         detail = "This is a fault of the platform, not of the request. Give its operators the trace id."
-        return _response(request.url.path, _HttpFailure("internal_error", detail), 500)
+        return problem_response(request.url.path, _HttpFailure("internal_error", detail), 500)

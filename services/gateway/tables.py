@@ -1,12 +1,18 @@
-"""The gateway's tables: tenants and keys, uploads, and the read model that the other services' events fill."""
+"""The gateway's tables: tenants, uploads, and the read model that the other services' events fill.
+
+The read model has no foreign keys: its events come in any order, and a row whose flow is not known yet is no fault.
+"""
 
 from datetime import datetime
 from typing import Any, ClassVar
 from uuid import UUID
 
 from sqlalchemy import JSON, BigInteger, DateTime, Index, Text, text
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from contracts.inventory_sealing import FOUND_BY_ADDRESS, FOUND_BY_NAME, is_sealed_field
+from services.chassis.sealed_rows import SealableRow, Sealing
 from services.chassis.tables import ServiceMetaData
 from services.chassis.tenancy import TenantRow
 
@@ -14,6 +20,11 @@ TENANT = ("client_account_id", "engagement_id")
 # What the metrics count, and nothing that anybody wrote.
 FLOW_FACTS = "select (client_account_id, engagement_id, flow_type, status, created_at, ended_at)"
 LETTER_FACTS = "select (service, status)"
+ASSET = Sealing(
+    columns=("name", "ip_address"),
+    members={"attributes": is_sealed_field},
+    finds={**dict.fromkeys(FOUND_BY_NAME, "name"), **dict.fromkeys(FOUND_BY_ADDRESS, "address")},
+)
 
 
 class Tables(DeclarativeBase):
@@ -29,21 +40,12 @@ class Tables(DeclarativeBase):
 
 
 class Engagement(TenantRow, Tables):
-    """A tenant that exists."""
+    """A tenant that exists: an engagement, or with the nil UUID and without a name of its own the client account."""
 
     __tablename__ = "engagements"
 
     client_name: Mapped[str]
     engagement_name: Mapped[str]
-
-
-class ApiKey(TenantRow, Tables):
-    """A key of the platform's tenant: only its digest is kept."""
-
-    __tablename__ = "api_keys"
-
-    digest: Mapped[str] = mapped_column(primary_key=True)
-    name: Mapped[str]
 
 
 class Upload(TenantRow, Tables):
@@ -98,7 +100,7 @@ class Approval(TenantRow, Tables):
     """A human task; the first decision that finds it pending wins."""
 
     __tablename__ = "approvals"
-    __table_args__ = (Index(None, *TENANT, "flow_id"),)
+    __table_args__ = (Index(None, *TENANT, "flow_id"), {"info": {"withheld": ("details",)}})
 
     task_id: Mapped[UUID] = mapped_column(primary_key=True)
     flow_id: Mapped[UUID]
@@ -112,24 +114,29 @@ class Approval(TenantRow, Tables):
     reminded_at: Mapped[datetime | None]
     withdrawn_reason: Mapped[str | None]
     decided_by: Mapped[str | None]
+    decided_by_subject: Mapped[str | None]
     decided_at: Mapped[datetime | None]
     comment: Mapped[str | None]
+    edits: Mapped[dict[str, Any] | None] = mapped_column(comment="Made before the approval, which another one gives")
+    edited_by: Mapped[str | None]
 
 
 class Mappings(TenantRow, Tables):
     """The mapping of a discovery's columns, as proposed or as decided."""
 
     __tablename__ = "mappings"
+    __table_args__ = ({"info": {"withheld": ("mappings",)}},)
 
     flow_id: Mapped[UUID] = mapped_column(primary_key=True)
     decided: Mapped[bool]
     mappings: Mapped[list[Any]]
 
 
-class Asset(TenantRow, Tables):
+class Asset(SealableRow, Tables):
     """An asset of a discovery."""
 
     __tablename__ = "assets"
+    __table_args__ = ({"info": {"sealing": ASSET}},)
 
     flow_id: Mapped[UUID] = mapped_column(primary_key=True)
     asset_uid: Mapped[UUID] = mapped_column(primary_key=True)
@@ -148,12 +155,14 @@ class Asset(TenantRow, Tables):
     storage_gb: Mapped[float | None]
     attributes: Mapped[dict[str, Any]]
     source_rows: Mapped[str]
+    found_by: Mapped[list[str] | None] = mapped_column(ARRAY(Text), comment="Keyed digests, where it is sealed")
 
 
-class RejectedRow(TenantRow, Tables):
+class RejectedRow(SealableRow, Tables):
     """A row of a discovery's files that no asset could be made of."""
 
     __tablename__ = "rejected_rows"
+    __table_args__ = ({"info": {"sealing": Sealing(columns=("reason", "raw"))}},)
 
     flow_id: Mapped[UUID] = mapped_column(primary_key=True)
     number: Mapped[int] = mapped_column(BigInteger, primary_key=True)
@@ -164,10 +173,11 @@ class RejectedRow(TenantRow, Tables):
     raw: Mapped[dict[str, Any]]
 
 
-class CellProblem(TenantRow, Tables):
+class CellProblem(SealableRow, Tables):
     """A cell of a discovery's files that could not be read."""
 
     __tablename__ = "cell_problems"
+    __table_args__ = ({"info": {"sealing": Sealing(columns=("raw", "reason"))}},)
 
     flow_id: Mapped[UUID] = mapped_column(primary_key=True)
     number: Mapped[int] = mapped_column(BigInteger, primary_key=True)
@@ -180,10 +190,11 @@ class CellProblem(TenantRow, Tables):
     reason: Mapped[str]
 
 
-class Application(TenantRow, Tables):
+class Application(SealableRow, Tables):
     """An application of a discovery."""
 
     __tablename__ = "applications"
+    __table_args__ = ({"info": {"sealing": Sealing(columns=("name",), only="inferred")}},)
 
     flow_id: Mapped[UUID] = mapped_column(primary_key=True)
     application_uid: Mapped[UUID] = mapped_column(primary_key=True)
@@ -196,10 +207,11 @@ class Application(TenantRow, Tables):
     inferred: Mapped[bool]
 
 
-class Dependency(TenantRow, Tables):
+class Dependency(SealableRow, Tables):
     """A dependency between two applications of a discovery."""
 
     __tablename__ = "dependencies"
+    __table_args__ = ({"info": {"sealing": Sealing(columns=("source_name", "target_name", "evidence"))}},)
 
     flow_id: Mapped[UUID] = mapped_column(primary_key=True)
     dependency_id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -213,10 +225,11 @@ class Dependency(TenantRow, Tables):
     evidence: Mapped[str]
 
 
-class Treatment(TenantRow, Tables):
+class Treatment(SealableRow, Tables):
     """The treatment that an assessment gave an application."""
 
     __tablename__ = "treatments"
+    __table_args__ = ({"info": {"sealing": Sealing(columns=("name", "reason", "suggestion_reason"))}},)
 
     flow_id: Mapped[UUID] = mapped_column(primary_key=True)
     application_uid: Mapped[UUID] = mapped_column(primary_key=True)
@@ -228,12 +241,15 @@ class Treatment(TenantRow, Tables):
     risk: Mapped[float]
     complexity: Mapped[float]
     engine: Mapped[str]
+    suggestion: Mapped[str | None]
+    suggestion_reason: Mapped[str | None]
 
 
-class PlannedWave(TenantRow, Tables):
+class PlannedWave(SealableRow, Tables):
     """A wave of a planning."""
 
     __tablename__ = "waves"
+    __table_args__ = ({"info": {"sealing": Sealing(columns=("application_names", "reason", "suggestions"))}},)
 
     flow_id: Mapped[UUID] = mapped_column(primary_key=True)
     number: Mapped[int] = mapped_column(primary_key=True)
@@ -243,6 +259,7 @@ class PlannedWave(TenantRow, Tables):
     risk: Mapped[float]
     move_groups: Mapped[int]
     reason: Mapped[str]
+    suggestions: Mapped[list[Any]]
 
 
 class ReportFile(TenantRow, Tables):
@@ -273,17 +290,3 @@ class DeadLetter(TenantRow, Tables):
     message: Mapped[dict[str, Any]]
     status: Mapped[str] = mapped_column(server_default="open")
     dead_lettered_at: Mapped[datetime]
-
-
-class AuditVerification(TenantRow, Tables):
-    """A check of the audit log that was asked for."""
-
-    __tablename__ = "audit_verifications"
-
-    verification_id: Mapped[UUID] = mapped_column(primary_key=True)
-    status: Mapped[str] = mapped_column(server_default="running")
-    valid: Mapped[bool | None]
-    entries: Mapped[int | None] = mapped_column(BigInteger)
-    head: Mapped[str | None]
-    broken_at: Mapped[int | None] = mapped_column(BigInteger)
-    detail: Mapped[str | None]

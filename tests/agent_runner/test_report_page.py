@@ -38,7 +38,8 @@ def poisoned(plan: SamplePlan) -> SamplePlan:
     """The plan with an attack in every string that comes from a file."""
 
     def poison(table: pl.DataFrame) -> pl.DataFrame:
-        kept = ("asset_uid", "application_uid", "source_application_uid", "target_application_uid", "strategy")
+        uids = {"asset_uid", "application_uid", "source_application_uid", "target_application_uid"}
+        kept = uids | {"strategy", "suggestion"}
         names = [name for name, kind in table.schema.items() if kind == pl.String and name not in kept]
         return table.with_columns(pl.lit(ATTACK).alias(name) for name in names)
 

@@ -23,6 +23,8 @@ FOREIGN = {
     "a package registry's host": re.compile("|".join(r"\.".join(host) for host in REGISTRIES)),
     "a path of somebody's machine": re.compile(r"(?<![\w./~$}-])/(work|root|home/\w+|Users/\w+|tmp/\w+)/"),
 }
+# The project itself goes by the last one.
+LOCKS = ("deploy/scan.lock", "requirements.lock")
 
 
 def listed_files() -> Iterator[PurePosixPath]:
@@ -160,13 +162,13 @@ def test_a_path_that_only_looks_foreign_is_allowed(text: str) -> None:
 
 
 def test_the_lock_has_every_requirement() -> None:
-    assert unlocked(read(PurePosixPath("pyproject.toml")), read(PurePosixPath("requirements.lock"))) == [], (
-        "run `just lock`"
-    )
+    locks = "".join(read(PurePosixPath(name)) for name in LOCKS)
+    assert unlocked(read(PurePosixPath("pyproject.toml")), locks) == [], "run `just lock`"
 
 
-def test_the_lock_names_no_address() -> None:
-    assert "://" not in read(PurePosixPath("requirements.lock"))
+@pytest.mark.parametrize("name", LOCKS)
+def test_a_lock_names_no_address(name: str) -> None:
+    assert "://" not in read(PurePosixPath(name))
 
 
 def test_a_requirement_that_the_lock_does_not_meet_is_reported() -> None:

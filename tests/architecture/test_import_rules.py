@@ -11,7 +11,7 @@ from tests.architecture.source import ROOT, Module, modules
 
 Rule = Callable[[Module], Iterator[str]]
 
-# The CLI is the composition root: it starts the services, and `modernize map` proposes a mapping without a server.
+# The CLI is the composition root: it starts the services; `modernize map` and `audit verify FILE` need none.
 COMPOSED_BY_CLI = (
     "services.*.app",
     "services.field_mapping.reading",
@@ -19,13 +19,17 @@ COMPOSED_BY_CLI = (
     "services.field_mapping.table_kind",
     "services.field_mapping.catalogue",
     "services.field_mapping.matching",
+    "services.field_mapping.nearness",
     "services.field_mapping.technology_names",
+    *("services.audit.offline", "services.audit.notes", "services.audit.merkle"),
 )
 
 # Modules that decide and do no I/O: the same input gives the same answer, so they can be tested by the thousand.
 # Constants that ship with the package, such as a lexicon, are read with importlib.resources, which is allowed.
 PURE = (
     "services.agent_runner.analysis.*",
+    "services.agent_runner.agents.*.rules",
+    *(f"services.agent_runner.agents.{name}" for name in ("application_items", "comparing", "definition", "prompts")),
     "services.field_mapping.matching",
     "services.field_mapping.evidence",
     "services.field_mapping.weighing",
@@ -39,8 +43,11 @@ PURE = (
     "services.field_mapping.value_patterns",
     *(f"services.field_mapping.{name}" for name in ("taught", "verdicts", "learned", "effects", "feedback")),
     *(f"services.field_mapping.{name}" for name in ("sources", "drift", "documents", "decisions", "missing_fields")),
+    *(f"services.agent_runner.models.{name}" for name in ("anthropic_wire", "breaker", "choice")),
+    *(f"services.agent_runner.models.{name}" for name in ("exchange", "openai_wire")),
     "services.gateway.learning_analysis",
     "services.gateway.learning_document",
+    "services.flow_orchestrator.decision",
     "services.flow_orchestrator.engine",
     "services.flow_orchestrator.flow_type",
     "services.flow_orchestrator.graph",
@@ -50,7 +57,8 @@ PURE = (
     "services.flow_orchestrator.state",
     "services.flow_orchestrator.turn",
     "services.flow_orchestrator.flows.*",
-    "services.audit.chain",
+    *(f"services.audit.{name}" for name in ("chain", "checking", "merkle", "notes")),
+    "services.chassis.outbound_rules",
 )
 INPUT_OUTPUT = (
     *("aio_pika", "aiormq", "alembic", "asyncio", "asyncpg", "cashews", "concurrent.futures", "docker", "fastapi"),
@@ -58,7 +66,13 @@ INPUT_OUTPUT = (
     *("os", "pamqp", "pathlib.Path", "redis", "requests", "select", "shutil", "smtplib", "socket", "sqlalchemy"),
     *("sqlite3", "ssl", "starlette", "subprocess", "tempfile", "threading", "urllib.request", "uvicorn"),
 )
-CHASSIS_ONLY = ("aio_pika", "aiormq", "faststream", "obstore", "pamqp", "redis")
+CHASSIS_ONLY = ("aio_pika", "aiormq", "faststream", "obstore", "pamqp", "redis", "throttled")
+# Whatever else could call a URL. The command line is the user's own client; the chassis has one client for all others.
+HTTP_CLIENTS = (
+    *("httpcore", "httpcore2", "httpx", "httpx2", "requests", "urllib3", "aiohttp", "urllib.request", "http.client"),
+    *("websockets", "pycurl", "niquests", "authlib", "ftplib", "smtplib"),
+)
+OUTBOUND = "services.chassis.outbound"
 
 
 def matches(name: str, patterns: tuple[str, ...]) -> bool:
@@ -133,6 +147,18 @@ def only_the_chassis_talks_to_infrastructure(module: Module) -> Iterator[str]:
             yield f"{module.name}:{used.line} imports {used.name}; use what services.chassis offers"
 
 
+def one_client_calls_urls(module: Module) -> Iterator[str]:
+    """A URL that a tenant names is called by `services.chassis.outbound` alone, which judges where it leads."""
+    if module.service in {None, "cli"} or module.name == OUTBOUND:
+        return
+    for used in module.imports():
+        if used.is_of(*HTTP_CLIENTS):
+            yield f"{module.name}:{used.line} imports {used.name}; call URLs with the runtime's `outbound`"
+    for call in module.calls():
+        if isinstance(call.func, ast.Attribute) and call.func.attr in {"open_connection", "create_connection"}:
+            yield f"{module.name}:{call.lineno} connects by itself; call URLs with the runtime's `outbound`"
+
+
 def crewai_is_loaded_late(module: Module) -> Iterator[str]:
     """CrewAI takes seconds to import and comes with an extra: only agent_runner has it, inside functions."""
     for used in module.imports():
@@ -146,6 +172,7 @@ RULES: tuple[Rule, ...] = (
     pure_modules_do_no_io,
     only_the_chassis_commits,
     only_the_chassis_talks_to_infrastructure,
+    one_client_calls_urls,
     crewai_is_loaded_late,
 )
 
@@ -171,6 +198,9 @@ BROKEN: tuple[tuple[Rule, str, str], ...] = (
     (only_the_chassis_commits, "services.gateway.routes.flows", "async def f(s):\n    await s.commit()"),
     (only_the_chassis_talks_to_infrastructure, "services.gateway.app", "from faststream.rabbit import RabbitBroker"),
     (only_the_chassis_talks_to_infrastructure, "services.cli.main", "def f():\n    import redis.asyncio"),
+    (one_client_calls_urls, "services.gateway.webhooks", "import httpx2"),
+    (one_client_calls_urls, "services.chassis.tokens", "def f():\n    from urllib.request import urlopen"),
+    (one_client_calls_urls, "services.agent_runner.models", "import asyncio\nasyncio.open_connection('x', 1)"),
     (crewai_is_loaded_late, "services.agent_runner.agents.six_r", "from crewai import Agent"),
     (
         crewai_is_loaded_late,
@@ -190,6 +220,9 @@ ALLOWED: tuple[tuple[Rule, str, str], ...] = (
     (pure_modules_do_no_io, "services.field_mapping.units", "from pathlib import PurePosixPath"),
     (only_the_chassis_commits, "services.chassis.outbox", "async def f(s):\n    await s.commit()"),
     (only_the_chassis_talks_to_infrastructure, "services.chassis.bus.rabbit", "import aio_pika"),
+    (one_client_calls_urls, "services.cli.rest_client", "import httpx2"),
+    (one_client_calls_urls, "services.gateway.webhooks", "from services.chassis.outbound import Outbound"),
+    (one_client_calls_urls, "services.gateway.webhooks", "from urllib.parse import urlsplit"),
     (crewai_is_loaded_late, "services.agent_runner.agents.six_r", "def f():\n    from crewai import Agent"),
     (
         crewai_is_loaded_late,

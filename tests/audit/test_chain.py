@@ -3,14 +3,19 @@
 import hashlib
 import json
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.envelope import Tenant
-from services.audit.chain import Entry, Finding, Verification, append, entry_hash, genesis
+from contracts.flows import WorkProgressed
+from contracts.operations import DeadLetterDropped
+from services.audit.chain import Entry, Places, append, entry_hash, found_by, genesis
+from services.audit.checking import Finding, LogCheck
 from services.chassis.testing import some_tenant
 
 TENANT = some_tenant()
@@ -33,10 +38,10 @@ def chain_of(messages: list[dict[str, Any]], tenant: Tenant = TENANT) -> list[En
 
 def verified(entries: list[Entry], head: Entry, tenant: Tenant = TENANT, page: int = 3) -> Finding:
     """What a check finds that reads these entries, page by page, while `head` is what had been written last."""
-    verification = Verification(tenant)
+    check = LogCheck(tenant)
     for start in range(0, len(entries), page):
-        verification.check(entries[start : start + page])
-    return verification.finding(head.seq, head.hash)
+        check.check((one.seq, one.record.encode(), one.hash.encode(), None) for one in entries[start : start + page])
+    return check.finding(head.seq, head.hash)
 
 
 def test_the_hashes_are_what_an_auditor_computes_without_us() -> None:
@@ -47,7 +52,7 @@ def test_the_hashes_are_what_an_auditor_computes_without_us() -> None:
 
 
 def test_an_empty_log_is_valid() -> None:
-    found = Verification(TENANT).finding(0, genesis(TENANT))
+    found = LogCheck(TENANT).finding(0, genesis(TENANT))
     assert (found.valid, found.entries, found.head) == (True, 0, genesis(TENANT))
 
 
@@ -180,3 +185,27 @@ def test_the_first_break_is_the_one_that_is_told() -> None:
     broken = [replace(e, record="{}") if e.seq in (2, 5) else e for e in entries]
     found = verified(broken, entries[-1], page=2)
     assert (found.broken_at, found.detail) == (2, "Entry 2 is not what was written: its hash does not fit.")
+
+
+TEXTS = st.sampled_from(["", "Ada", '"_by":', '"flowid":', "a\nb", '\\"subject\\":']) | st.text(max_size=8)
+
+
+@given(TEXTS, TEXTS, st.none() | st.uuids(), st.datetimes(timezones=st.just(UTC)), st.integers(0, 400), st.booleans())
+def test_the_quick_look_at_the_columns_says_what_the_slow_one_says(
+    queue: str, actor: str, flow_id: UUID | None, at: datetime, place: int, later: bool
+) -> None:
+    event = DeadLetterDropped(tenant=TENANT, time=at, flow_id=flow_id, event_id="1", queue=queue, dropped_by=actor)
+    quiet = WorkProgressed(tenant=TENANT, time=at, flow_id=flow_id, step=queue, done=1, total=2, message=actor)
+    for sent in (event, quiet):
+        message = sent.to_cloudevent()
+        if later and flow_id is not None:
+            message["flowid"] = message.pop("flowid")
+        record = json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode()
+        columns = found_by(record)
+        changed = bytearray(columns)
+        changed[place % len(columns)] ^= 1
+        places = Places()
+        for _ in ("slow", "quick"):
+            assert places.is_found_by(record, columns)
+            assert not places.is_found_by(record, bytes(changed))
+            assert not places.is_found_by(record, columns + b"x")

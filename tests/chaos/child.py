@@ -32,7 +32,7 @@ from tests.chaos.worker import chaos_worker
 
 log = structlog.get_logger()
 
-API_KEY = "modernize_chaos_key"
+API_KEY = "modernize_chaos_key"  # pragma: allowlist secret
 
 # What production waits for in seconds or minutes, so that a short run sees many retries. (module, name): value
 SHORT_WAITS: dict[tuple[Any, str], Any] = {

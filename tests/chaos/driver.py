@@ -210,7 +210,11 @@ class Driver:
         first = "reject" if self._rng.random() < self._load.rejected else "approve"
         answers = await asyncio.gather(
             *(
-                http.post(f"/api/v1/approvals/{task['task_id']}/decision", json={"decision": word}, headers=headers)
+                http.post(
+                    f"/api/v1/approvals/{task['task_id']}/decision",
+                    json={"decision": word, "comment": "chaos"},
+                    headers=headers,
+                )
                 for word in (first, "approve")
             ),
             return_exceptions=True,

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from uuid import UUID
 
 from contracts.envelope import PLATFORM, Tenant
-from services.audit.chain import Entry, Verification
+from services.audit.checking import LogCheck
 from services.chassis.service import Service
 from services.chassis.tenancy import service_role
 from services.chassis.work import MAX_ATTEMPTS
@@ -105,9 +105,9 @@ async def _the_audit_chain_holds(evidence: Evidence) -> AsyncIterator[str]:
             tenant.client_account_id,
             tenant.engagement_id,
         )
-        verification = Verification(tenant)
-        verification.check(Entry(row["seq"], row["record"], row["hash"]) for row in rows)
-        finding = verification.finding(head["seq"], head["hash"])
+        check = LogCheck(tenant)
+        check.check((row["seq"], row["record"].encode(), row["hash"].encode(), None) for row in rows)
+        finding = check.finding(head["seq"], head["hash"])
         if not finding.valid:
             yield f"the log of {tenant.engagement_id}: {finding.detail}"
 

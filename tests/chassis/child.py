@@ -3,11 +3,13 @@
 import asyncio
 import os
 import signal
+from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.discovery import FieldMappingCompleted, FieldMappingRequested
 from contracts.operations import AuditVerificationRequested
+from services.chassis import resealing
 from services.chassis.runtime import Runtime, transport_for
 from services.chassis.service import Service
 from services.chassis.settings import Settings
@@ -63,3 +65,24 @@ def run(settings: Settings, moment: str) -> None:
         await asyncio.Event().wait()
 
     asyncio.run(forever())
+
+
+def seal_anew(settings: Settings, after: int | None) -> None:
+    """Seal what older root keys sealed anew; killed inside the transaction of the piece after so many, if any."""
+    pieces, reseal_piece = 0, resealing.reseal_piece
+
+    async def deadly(*given: Any) -> int:
+        nonlocal pieces
+        pieces += 1
+        rows = await reseal_piece(*given)
+        if after is not None and pieces > after:
+            die()
+        return rows
+
+    async def once() -> None:
+        runtime = Runtime(probe(), settings, transport_for(settings))
+        await runtime.resealing.look()
+        await runtime.stop()
+
+    setattr(resealing, "reseal_piece", deadly)  # noqa: B010 - a patched module, in a process of its own
+    asyncio.run(once())

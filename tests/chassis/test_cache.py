@@ -15,7 +15,7 @@ OTHER_ENGAGEMENT = Tenant(client_account_id=UUID(int=1), engagement_id=UUID(int=
 REDIS = "redis://127.0.0.1:6379/0"
 
 
-def _redis_answers() -> bool:
+def redis_answers() -> bool:
     try:
         with socket.create_connection(("127.0.0.1", 6379), timeout=0.5) as connection:
             connection.sendall(b"PING\r\n")
@@ -27,7 +27,7 @@ def _redis_answers() -> bool:
 @pytest.fixture(
     params=[
         "memory",
-        pytest.param("redis", marks=pytest.mark.skipif(not _redis_answers(), reason="no Redis at 127.0.0.1:6379")),
+        pytest.param("redis", marks=pytest.mark.skipif(not redis_answers(), reason="no Redis at 127.0.0.1:6379")),
     ]
 )
 async def cache(request: pytest.FixtureRequest) -> AsyncGenerator[Cache, None]:
@@ -109,7 +109,7 @@ async def test_an_absent_redis_is_left_alone_for_a_while(away: Cache) -> None:
     assert away.errors == 1
 
 
-@pytest.mark.skipif(not _redis_answers(), reason="no Redis at 127.0.0.1:6379")
+@pytest.mark.skipif(not redis_answers(), reason="no Redis at 127.0.0.1:6379")
 async def test_a_delete_that_redis_missed_is_made_up_for(
     away: Cache, closed_port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -126,7 +126,7 @@ async def test_a_delete_that_redis_missed_is_made_up_for(
     await other_process.close()
 
 
-@pytest.mark.skipif(not _redis_answers(), reason="no Redis at 127.0.0.1:6379")
+@pytest.mark.skipif(not redis_answers(), reason="no Redis at 127.0.0.1:6379")
 async def test_a_value_that_somebody_broke_is_a_miss() -> None:
     prefix = f"modernize-test-{uuid4()}"
     cache = Cache(Settings(redis_url=REDIS), prefix=prefix)

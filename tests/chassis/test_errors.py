@@ -32,14 +32,15 @@ def test_each_failure_has_its_http_status(error: type[ExpectedFailure], status: 
 def test_problem_details_name_the_place_and_the_trace() -> None:
     error = ExpectedFailure("not_a_number", "“four” is no number.", file_name="a.csv", row=17, column="CPUs")
 
-    assert problem_details(error, "0af7651916cd43dd8448eb211c80319c", "/api/v1/imports") == {
+    trace_id = "0af7651916cd43dd8448eb211c80319c"  # pragma: allowlist secret
+    assert problem_details(error, trace_id, "/api/v1/imports") == {
         "type": "urn:ai-modernize:problem:not_a_number",
         "title": "Not a number",
         "status": 422,
         "detail": "“four” is no number.",
         "instance": "/api/v1/imports",
         "code": "not_a_number",
-        "trace_id": "0af7651916cd43dd8448eb211c80319c",
+        "trace_id": trace_id,
         "file_name": "a.csv",
         "row": 17,
         "column": "CPUs",

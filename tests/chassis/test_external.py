@@ -61,7 +61,9 @@ def admitting(service: Service) -> Service:
     """A service that lets events in which come with the key."""
 
     @service.on_external
-    async def admit(message: dict[str, Any], api_key: str | None, session: AsyncSession) -> list[Event]:
+    async def admit(
+        message: dict[str, Any], api_key: str | None, session: AsyncSession, runtime: Runtime
+    ) -> list[Event]:
         if api_key != KEY:
             raise Unauthorized("unknown_api_key", "Send a key that is known.")
         if message.get("subject") == "a bug":

@@ -89,7 +89,7 @@ def test_libraries_log_through_the_same_pipeline(stderr: Stderr, name: str) -> N
 def test_an_exception_is_one_line_without_its_secrets(stderr: Stderr) -> None:
     configure_logs(Settings(log_format="json"))
     try:
-        raise RuntimeError("cannot reach postgresql://admin:hunter2@db/migration")
+        raise RuntimeError("cannot reach postgresql://admin:hunter2@db/migration")  # pragma: allowlist secret
     except RuntimeError:
         structlog.get_logger().exception("Failed")
 

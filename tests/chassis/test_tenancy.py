@@ -142,6 +142,7 @@ async def test_the_dispatch_role_of_the_orchestrator_may_read_the_flows_and_not_
         "outbox": "select, delete",
         "work": "select, update, delete",
         "cancelled_work": "select, delete",
+        "configuration": "select (key, version)",
         "crewai_flow_state_extensions": "select",
         "flow_schedules": "select",
         "repair_runs": "select",

@@ -84,6 +84,16 @@ async def test_only_what_is_named_is_cancelled(settings: Settings) -> None:
     await runtime.stop()
 
 
+async def test_a_request_that_belongs_to_no_flow_is_cancelled_by_its_own_id(settings: Settings) -> None:
+    runtime = Runtime(working(nothing), settings, InProcessBus())
+    tenant = some_tenant()
+    one, other = (a_request(tenant).model_copy(update={"flow_id": None}) for _ in range(2))
+    await accept(runtime, one, other)
+    await cancel(runtime, cancellation(one).model_copy(update={"flow_id": one.id}))
+    assert [row["event_id"] for row in await work_rows(runtime)] == [other.id]
+    await runtime.stop()
+
+
 async def test_work_that_runs_here_is_stopped_as_soon_as_the_cancellation_is_committed(
     bus_settings: Settings, transport_of: TransportOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,7 +12,7 @@ from contracts.operations import EventDeadLettered
 from services.chassis import work
 from services.chassis.bus.in_process import InProcessBus
 from services.chassis.errors import Conflict
-from services.chassis.leases import Leases
+from services.chassis.leases import Claim, Leases
 from services.chassis.outbox import add_directed
 from services.chassis.runtime import Runtime
 from services.chassis.settings import Settings
@@ -41,7 +41,7 @@ async def test_a_bug_is_retried_with_growing_waits_and_then_given_up_with_both_e
 
     waits: list[timedelta] = []
 
-    async def postpone(leases: Leases, claim: work.Claim, wait: timedelta) -> None:
+    async def postpone(leases: Leases, claim: Claim, wait: timedelta) -> None:
         waits.append(wait)
         await original(leases, claim, timedelta(0))
 
@@ -166,7 +166,7 @@ async def test_workers_survive_the_loss_of_the_database(settings: Settings, monk
             session = await job.begin()
             await session.execute(text("select pg_terminate_backend(pg_backend_pid())"))
 
-    async def away(leases: Leases, claim: work.Claim, wait: timedelta) -> None:
+    async def away(leases: Leases, claim: Claim, wait: timedelta) -> None:
         monkeypatch.setattr(Leases, "postpone", original)
         raise ConnectionError("the database is still away")
 

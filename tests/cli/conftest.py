@@ -19,12 +19,14 @@ from services.cli import terminal
 from services.cli.main import app
 
 ROOT = Path(__file__).resolve().parents[2]
-INVENTORY = """Server Name;Environment;Operating System;IP Address;CPU Cores;RAM (GB);Disk (GB);Application;Tier
-alpha01;Production;Windows Server 2019;10.0.0.1;4;16;100;Payroll;Gold
-alpha02;Production;Windows Server 2019;10.0.0.2;4;16;100;Payroll;Gold
-beta01;Test;Red Hat Enterprise Linux 8;10.0.0.3;2;8;50;Ledger;Silver
-beta02;Production;Red Hat Enterprise Linux 8;10.0.0.4;8;32;500;Ledger;Gold
-gamma01;Development;Ubuntu 22.04;10.0.0.5;2;4;40;Wiki;Bronze
+# What tenants may name beside the internet: where nobody listens, and whatever a test serves without TLS.
+ALLOWED = "127.0.0.1:9 http://127.0.0.1:*"
+INVENTORY = """Server Name;Environment;Operating System;IP;CPU Cores;RAM (GB);Disk (GB);Application;Tier;Criticality
+alpha01;Production;Windows Server 2019;10.0.0.1;4;16;100;Payroll;Gold;High
+alpha02;Production;Windows Server 2019;10.0.0.2;4;16;100;Payroll;Gold;High
+beta01;Test;Red Hat Enterprise Linux 8;10.0.0.3;2;8;50;Ledger;Silver;Medium
+beta02;Production;Red Hat Enterprise Linux 8;10.0.0.4;8;32;500;Ledger;Gold;High
+gamma01;Development;Ubuntu 22.04;10.0.0.5;2;4;40;Wiki;Bronze;Low
 """
 
 
@@ -107,7 +109,7 @@ class RunningPlatform:
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningPlatform]:
     """`modernize up`, once for all tests."""
     folder = tmp_path_factory.mktemp("platform")
-    with started(["up", "--json"], folder, MODERNIZE_PORT="0") as process:
+    with started(["up", "--json"], folder, MODERNIZE_PORT="0", MODERNIZE_OUTBOUND_ALLOWED=ALLOWED) as process:
         yield RunningPlatform(announcement(process, folder)["url"], folder)
 
 

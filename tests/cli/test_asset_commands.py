@@ -63,6 +63,12 @@ def test_quality_tells_what_the_inventory_is_ready_for_and_the_rows_behind_a_fig
     assert (memory["good"], memory["total"], memory["source"]) == (3, 4, "measured.csv")
     [failure] = told["failures"]
     assert (failure["source_rows"], failure["value"]) == ("measured.csv:5", "lots")
+    [lacking] = platform.json("assets", "list", "--missing", "memory_gb", "--flow", flow_id)["assets"]
+    assert (lacking["name"], lacking["memory_gb"]) == ("app01", None)
+    shown = platform.modernize("assets", "list", "--missing", "storage_gb", "--flow", flow_id, "--limit", "2").stdout
+    assert "measured.csv" in shown
+    assert "There are more than these 2" in shown
     shown = platform.modernize("quality", "--flow", flow_id).stdout
+    assert f"assets list --missing FIELD --flow {flow_id}" in shown
     assert "! planning: not ready" in shown
-    assert "completeness of Storage is 0% and should be 70%." in shown
+    assert "completeness of Storage is 0% and should be 70% (3 of 3 are without)." in shown

@@ -44,7 +44,9 @@ def test_what_cannot_be_asked_is_refused_with_what_can(platform: RunningPlatform
     assert refused.exit_code == 1
     assert "is created cannot be asked to resume. Possible now: start, cancel." in " ".join(refused.stderr.split())
     unknown = platform.modernize("flows", "retry", flow_id, "--phase", "inventry")
-    assert "It has data_import, field_mapping, inventory, dependency_analysis." in " ".join(unknown.stderr.split())
+    assert "It has data_import, field_mapping, mapping_advice, inventory, dependency_analysis." in " ".join(
+        unknown.stderr.split()
+    )
 
 
 def test_a_refusal_of_the_orchestrator_is_told_and_kept(platform: RunningPlatform, import_id: str) -> None:

@@ -63,7 +63,7 @@ def test_a_source_is_renamed_exported_and_its_document_learned(platform: Running
     file = tmp_path / "template.json"
     assert "1 lessons, 1 sources" in platform.modernize("mappings", "export", source_id, file).stdout
     document = json.loads(file.read_text(encoding="utf-8"))
-    assert document["sources"][0]["lessons"] == [{"column": "Xyzzy", "verdict": "is", "field": "cluster"}]
+    assert document["sources"][0]["lessons"] == [{"column": "Xyzzy", "verdict": "is", "field": "cluster", "unit": None}]
     assert platform.json("learn", "import", file)["status"] == "proposed"
     lesson_id = taught["lessons"][0]["lesson_id"]
     assert platform.json("learn", "forget", lesson_id, "--yes")["status"] == "applied"

@@ -45,6 +45,17 @@ def test_an_empty_field_maps_to_nothing() -> None:
     assert edits_by_table(["Tier="], approval()) == {str(SERVERS): {"Tier": None}}
 
 
+def test_a_unit_is_corrected_with_or_without_the_field() -> None:
+    edits = edits_by_table(["Tier=memory_gb in mb", "servers.csv:Name=in GiB"], approval())
+    assert edits == {str(SERVERS): {"Tier": {"field": "memory_gb", "unit": "MB"}, "Name": {"unit": "GiB"}}}
+
+
+def test_a_column_of_connections_gets_one_of_their_fields() -> None:
+    asked = approval()
+    asked.details["mappings"][1]["kind"] = "connections"
+    assert edits_by_table(["hosts.csv:Name=process"], asked) == {str(HOSTS): {"Name": "process"}}
+
+
 def test_the_last_equals_sign_separates() -> None:
     assert edits_by_table(["A=B=hostname"], approval()) == {str(SERVERS): {"A=B": "hostname"}}
 
@@ -63,6 +74,7 @@ def test_a_file_tells_columns_of_one_name_apart() -> None:
         ("Zzz=hostname", "--show"),
         ("Tier", "COLUMN=FIELD"),
         ("=hostname", "COLUMN=FIELD"),
+        ("Tier=memory_gb in bananas", "'bananas' is no unit"),
     ],
 )
 def test_a_wrong_edit_says_what_would_be_right(edit: str, hint: str) -> None:

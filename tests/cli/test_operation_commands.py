@@ -7,6 +7,7 @@ from urllib.request import Request, urlopen
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from services.cli.service_list import SERVICE_NAMES
 from tests.cli.conftest import RunningPlatform
 
 REPOSITORY = ("--repository", "https://example.com/shop.git")
@@ -41,11 +42,20 @@ def test_a_schedule_that_cannot_be_is_refused(platform: RunningPlatform, options
 
 
 def test_limits_are_set_and_shown(platform: RunningPlatform) -> None:
-    assert "Nobody set them" in platform.modernize("limits", "show").stdout
     platform.json("limits", "set", "--weight", "3", "--running-flows", "1500")
     shown = platform.modernize("limits", "show").stdout
     assert "Flows at once: 1,500. Weight: 3. Set by operator" in shown
     assert platform.json("limits", "set")["running_flows"] is None
+
+
+def test_a_rotation_of_the_key_is_watched_to_its_end_and_shown(platform: RunningPlatform) -> None:
+    before = platform.json("encryption", "status")
+    after = platform.json("encryption", "rotate")
+    assert (after["version"], after["done"]) == (before["version"] + 1, True)
+    assert {each["service"] for each in after["services"]} == {*SERVICE_NAMES, "blobs"}
+    shown = platform.modernize("encryption", "status").stdout
+    assert f"sealed with version {after['version']}" in shown
+    assert "No service has a secret that an older version seals" in shown
 
 
 def only(document: Any) -> dict[str, Any]:

@@ -1,23 +1,32 @@
 """Commands against a platform that really runs."""
 
+import json
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import RunningPlatform, modernize
+from tests.cli.conftest import INVENTORY, RunningPlatform, modernize
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    """Serves a folder, and writes nothing where the command under test does."""
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
 
 
 @pytest.fixture(scope="module")
 def planned(platform: RunningPlatform, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """Ids of the flows of a small import that was approved to its end."""
-    from tests.cli.conftest import INVENTORY
-
     path = tmp_path_factory.mktemp("files") / "inventory.csv"
     path.write_text(INVENTORY, encoding="utf-8")
     done = platform.json("import", path, "--watch")
     discovery = done["flows"][0]["flow_id"]
     while not platform.json("flows", "show", done["flows"][-1]["flow_id"])["report_formats"]:
-        platform.json("flows", "approve", done["flows"][-1]["flow_id"])
+        platform.json("flows", "approve", done["flows"][-1]["flow_id"], "--comment", "It is a test.")
         done = platform.json("flows", "watch", discovery)
     return [flow["flow_id"] for flow in done["flows"]]
 
@@ -123,9 +132,9 @@ def test_an_unknown_tenant_is_refused(platform: RunningPlatform) -> None:
 
 
 def test_half_a_tenant_is_bad_usage(platform: RunningPlatform) -> None:
-    half = platform.modernize("flows", "list", "--client-account", "00000000-0000-0000-0000-000000000001")
+    half = platform.modernize("flows", "list", "--engagement", "00000000-0000-0000-0000-000000000001")
     assert half.exit_code == 2
-    assert "give both, or neither" in half.stderr
+    assert "--client-account, too" in half.stderr
 
 
 def test_the_audit_log_of_what_was_done_is_intact(platform: RunningPlatform, planned: list[str]) -> None:
@@ -157,3 +166,22 @@ def test_a_port_that_is_taken_is_told_before_anything_starts(platform: RunningPl
     assert taken.exit_code == 1
     assert "choose another with MODERNIZE_PORT" in " ".join(taken.stderr.split())
     assert not (tmp_path / "postgres").exists()
+
+
+def test_a_file_is_imported_from_the_web_beside_one_of_this_machine(platform: RunningPlatform, inventory: Path) -> None:
+    folder = inventory.parent / "served"
+    folder.mkdir()
+    (folder / "more servers.csv").write_text(INVENTORY.replace("alpha", "delta"), encoding="utf-8")
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder)))
+    with server, ThreadPoolExecutor() as threads:
+        threads.submit(server.serve_forever, 0.05)
+        try:
+            address = f"http://127.0.0.1:{server.server_port}/more%20servers.csv"
+            done = platform.json("import", address, inventory, "--then", "none")
+            missing = platform.modernize("import", f"{address}.gone", "--json")
+        finally:
+            server.shutdown()
+    assert [each["file_name"] for each in done["imports"]] == ["more servers.csv", "inventory.csv"]
+    assert (missing.exit_code, json.loads(missing.stderr)["problem"]["code"]) == (1, "no_file")
+    inner = platform.modernize("import", "https://169.254.169.254/latest.csv", "--json")
+    assert json.loads(inner.stderr)["problem"]["code"] == "address_not_allowed"

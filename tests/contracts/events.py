@@ -1,6 +1,7 @@
 """Any event of any class, for Hypothesis."""
 
 from datetime import UTC, datetime
+from decimal import Decimal
 from types import UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 from uuid import UUID
@@ -50,6 +51,7 @@ def values(annotation: Any, limits: list[Any]) -> st.SearchStrategy[Any]:
         str: _texts(bounds.get("min_length", 0), limits),
         int: st.integers(bounds.get("ge", 0), bounds.get("le", 2**53)),
         float: st.floats(bounds.get("ge", -1e9), bounds.get("le", 1e9)),
+        Decimal: st.decimals(0, 10**6, allow_nan=False, allow_infinity=False, places=6),
         datetime: TIMES,
         AwareDatetime: TIMES,
         UUID: st.uuids(),

@@ -149,7 +149,7 @@ def test_a_type_has_one_class_and_a_class_one_type() -> None:
 
 def test_types_are_a_noun_and_a_past_participle() -> None:
     # Irregular participles by name, so that "began" or "sent to" does not pass as one.
-    participle = r"[a-z0-9_]+\.([a-z_]+ed|withdrawn)(\.v\d+)?"
+    participle = r"[a-z0-9_]+\.([a-z_]+ed|withdrawn|made)(\.v\d+)?"
     assert [name for name in NAMES if not re.fullmatch(participle, name)] == []
 
 

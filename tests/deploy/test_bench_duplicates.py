@@ -3,10 +3,12 @@
 from collections import Counter
 from uuid import UUID
 
+import polars as pl
 import pytest
 
 from deploy.bench.duplicates_bench import measure, normalised, score
 from deploy.bench.duplicates_estate import NO_FAULTS, exports
+from services.field_mapping.cleaned_rows import Rows
 from services.field_mapping.merging import merge_assets
 
 
@@ -32,7 +34,7 @@ def test_every_row_has_a_machine_and_most_machines_stand_in_several_exports() ->
 
 def test_exports_without_faults_are_joined_without_a_mistake() -> None:
     rows, truth = normalised(exports(300, seed=1, faults=NO_FAULTS))
-    places = merge_assets(rows, UUID(int=1)).assets["source_rows"].str.split("; ")
+    places = pl.concat(merge_assets(Rows.of(rows), UUID(int=1)).pieces(100))["source_rows"].str.split("; ")
     result = score(([int(place.split(":")[1]) for place in machine] for machine in places), truth, cpu_seconds=1)
     assert result.f1 == 1
 

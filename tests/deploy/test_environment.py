@@ -62,7 +62,7 @@ def test_a_changed_lock_installs_again_and_keeps_what_was_there(commands: list[l
 
 
 def test_an_unknown_part_names_the_parts(commands: list[list[str]]) -> None:
-    with pytest.raises(SystemExit, match="no part everything; the parts are embedded, agents, dev"):
+    with pytest.raises(SystemExit, match="no part everything; the parts are embedded, agents, kms, embeddings, dev"):
         environment.sync(["everything"])
     assert commands == []
 
@@ -89,3 +89,19 @@ def test_justw_says_what_to_do_without_a_python(tmp_path: Path) -> None:
     assert outcome.returncode == 1
     assert "found no Python 3.11 or newer" in outcome.stderr
     assert "apt install python3 python3-venv" in outcome.stderr
+
+
+def test_semgrep_is_installed_beside_the_rest_by_a_lock_of_its_own(
+    commands: list[list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "scan.lock").write_text("semgrep==1.0\n", encoding="utf-8")
+    (tmp_path / "scan").mkdir()
+    for name, path in {"SCAN": "scan", "SCAN_LOCK": "scan.lock"}.items():
+        monkeypatch.setattr(environment, name, tmp_path / path)
+    environment.sync(["dev", "scan"])
+    assert [command[1] for command in commands[:2]] == ["venv", "pip"]
+    assert commands[1][-1] == str(tmp_path / "scan.lock")
+    assert "--require-hashes" in commands[1]
+    commands.clear()
+    environment.sync(["dev", "scan"])
+    assert commands == []

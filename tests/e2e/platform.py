@@ -19,7 +19,7 @@ from services.chassis.testing import eventually
 from services.gateway.app import DEFAULT_TENANT, create_api, welcome
 from tests.e2e.rest import RestClient
 
-API_KEY = "modernize_e2e_key"
+API_KEY = "modernize_e2e_key"  # pragma: allowlist secret
 
 
 @dataclass
@@ -92,7 +92,7 @@ async def a_platform(
             await runtime.listen()
         for runtime in runtimes.values():
             await runtime.start()
-        async with httpx2.AsyncClient(transport=transport, base_url="http://gateway") as http:
+        async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as http:
             yield Platform(RestClient(http, {"x-api-key": API_KEY}), runtimes, settings)
     finally:
         await asyncio.gather(*(runtime.stop() for runtime in runtimes.values()))

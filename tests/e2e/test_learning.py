@@ -85,7 +85,9 @@ async def test_after_feedback_on_ram_gb_fewer_fields_are_missing(embedded: Platf
     await taught(client, {"text": "RAM_GB is not Memory"})
     before = await discovered(client, EXPORT)
     assert (await column(client, before, "RAM_GB"))["field"] is None
-    learned = await taught(client, {"text": "RAM_GB should map to Memory (GB)"})
+    asked = await client.post("/feedback/process", {"corrections": ["RAM_GB should map to Memory (GB)"]})
+    learned = await settled(client, asked["learning_id"])
+    assert learned["status"] == "applied"
     (table,) = learned["effect"]["tables_changed"]
     assert len(table["missing_after"]) == len(table["missing_before"]) - 1
     after = await discovered(client, EXPORT)

@@ -72,7 +72,8 @@ async def test_a_discovery_is_one_tree_below_its_request(traced: Platform, recei
     assert request.parent_id == ""
     assert_complete(tree)
     # Whatever else is a root is another request: outbox, work and timers are looked at without a trace.
-    roots = [span for span in spans if span.parent_id == ""]
+    # What the clock brings, such as new signing keys, comes to the services that hear of it without one, too.
+    roots = [span for span in spans if span.parent_id == "" and span.kind != "CONSUMER"]
     assert {(span.service, span.kind) for span in roots} == {("modernize-gateway", "SERVER")}
 
 

@@ -1,12 +1,14 @@
 """Rows of machines for tests of merging, from a few cells each."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from uuid import UUID
 
 import polars as pl
 
+from services.field_mapping.cleaned_rows import Rows
 from services.field_mapping.identity import SOURCE
-from services.field_mapping.merging import ORDER, Known, Merged, merge_assets
+from services.field_mapping.merging import Known, merge_assets
 
 NAMESPACE = UUID(int=7)
 Row = Mapping[str, str | float | None]
@@ -30,14 +32,22 @@ OTHERS: list[Row] = [
 ]
 
 
-def merge(*rows: Row, known: Known | None = None) -> Merged:
+@dataclass(frozen=True)
+class MergedRows:
+    """All assets, and the pairs of them that might be one."""
+
+    assets: pl.DataFrame
+    doubtful: pl.DataFrame
+
+
+def merge(*rows: Row, known: Known | None = None) -> MergedRows:
     """The rows merged; the n-th stands at `f:n`, or in the table that its cell `table` names."""
     columns = dict.fromkeys(name for row in rows for name in row if name != "table")
     frame = pl.DataFrame({name: [row.get(name) for row in rows] for name in columns}, strict=False)
     frame = frame.with_columns(pl.col(name).cast(pl.String) for name in columns if frame[name].dtype == pl.Null)
-    order = pl.Series(ORDER, range(len(rows)), dtype=pl.Int64)
     places = [f"{row.get('table', 'f')}:{number}" for number, row in enumerate(rows)]
-    return merge_assets(frame.with_columns(order, pl.Series(SOURCE, places)), NAMESPACE, known)
+    merged = merge_assets(Rows.of(frame.with_columns(pl.Series(SOURCE, places))), NAMESPACE, known)
+    return MergedRows(pl.concat(merged.pieces(3)), merged.doubtful)
 
 
 def known_from(assets: pl.DataFrame, *decisions: tuple[str, str, bool]) -> Known:

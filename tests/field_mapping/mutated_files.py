@@ -10,6 +10,8 @@ from collections.abc import Callable
 import polars as pl
 import xlsxwriter
 
+from tests.field_mapping.workbook_files import Broken, Sheet, ods, xlsb
+
 Row = list[str]
 HEADER = ["Hostname", "IP Address", "Memory (GB)", "Operating System", "Environment"]
 _SYSTEMS = ["Windows Server 2019", "RHEL 8.6", "Ubuntu 22.04 LTS", "AIX 7.2", "", "n/a", "#REF!"]
@@ -36,6 +38,17 @@ def _csv(dice: random.Random) -> bytes:
     return text.encode(dice.choice(["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "cp1252"]))
 
 
+def in_columns(rows: list[Row]) -> bytes:
+    """The rows as a console prints them, each column as wide as its longest cell."""
+    widths = [max((len(row[at]) for row in rows if at < len(row)), default=0) for at in range(max(map(len, rows)))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=False)) for row in rows]
+    return "\n".join(lines).encode()
+
+
+def _columns(dice: random.Random) -> bytes:
+    return in_columns([HEADER, *servers(dice)])
+
+
 def _sheet(book: xlsxwriter.Workbook, name: str, rows: list[Row]) -> None:
     sheet = book.add_worksheet(name)
     for number, row in enumerate(rows):
@@ -48,6 +61,19 @@ def _xlsx(dice: random.Random) -> bytes:
         _sheet(book, "Servers", [["Estate"], [], HEADER, *servers(dice)])
         _sheet(book, "More", [HEADER, *servers(dice, 5)])
     return content.getvalue()
+
+
+def _sheets(dice: random.Random) -> dict[str, Sheet]:
+    rows = [[Broken(cell) if cell == "#REF!" else cell for cell in row] for row in servers(dice)]
+    return {"Servers": [["Estate"], [], HEADER, *rows], "More": [HEADER, *servers(dice, 5)]}
+
+
+def _ods(dice: random.Random) -> bytes:
+    return ods(_sheets(dice))
+
+
+def _xlsb(dice: random.Random) -> bytes:
+    return xlsb(_sheets(dice))
 
 
 def _rvtools(dice: random.Random) -> bytes:
@@ -113,7 +139,10 @@ def _gzip(dice: random.Random) -> bytes:
 
 KINDS: dict[str, Callable[[random.Random], bytes]] = {
     "csv": _csv,
+    "columns": _columns,
     "xlsx": _xlsx,
+    "ods": _ods,
+    "xlsb": _xlsb,
     "rvtools": _rvtools,
     "json": _json,
     "json lines": _json_lines,

@@ -9,13 +9,12 @@ import polars as pl
 from contracts.claim_checks import JOINED_ROWS, ROW_NUMBER
 from contracts.discovery import TableProfile
 from contracts.envelope import BlobRef
-from services.field_mapping.inventory import Inventory, build_inventory
 from services.field_mapping.matching import propose
 from services.field_mapping.normalise import SourceTable
 from services.field_mapping.profile import profile
 from services.field_mapping.reading import ReadLimits, ReadTable, read_tables
 from services.field_mapping.table_kind import table_kind
-from tests.field_mapping.source_tables import NAMESPACE
+from tests.field_mapping.source_tables import NAMESPACE, WholeInventory, inventory_of
 
 _BLOB = BlobRef(key="a/b/c/d", sha256="0" * 64, size_bytes=1, media_type="application/vnd.apache.parquet")
 
@@ -45,13 +44,13 @@ def places(table: ReadTable) -> list[str]:
     return own + [place for several in joined for place in several.split("; ")]
 
 
-def read_and_account(path: Path, file_name: str, limits: ReadLimits) -> tuple[list[ReadTable], Inventory]:
+def read_and_account(path: Path, file_name: str, limits: ReadLimits) -> tuple[list[ReadTable], WholeInventory]:
     """Read a file, build its inventory, and check that every row that was read is accounted for once."""
     tables = read_tables(path, file_name, limits)
     for table in tables:
         check_table(table)
     sources = [source(table, number) for number, table in enumerate(tables)]
-    inventory = build_inventory(sources, NAMESPACE)
+    inventory = inventory_of(sources, size=7)
     check_rows(tables, sources, inventory)
     return tables, inventory
 
@@ -74,7 +73,7 @@ def check_table(table: ReadTable) -> None:
     assert len(table.problems) <= 100
 
 
-def check_rows(tables: list[ReadTable], sources: list[SourceTable], inventory: Inventory) -> None:
+def check_rows(tables: list[ReadTable], sources: list[SourceTable], inventory: WholeInventory) -> None:
     """The rows that were read are those that were loaded or merged and those that were rejected."""
     rejected = Counter(
         f"{row['file_name']}{'/' + row['sheet'] if row['sheet'] else ''}:{row['row']}"

@@ -1,12 +1,16 @@
-"""Imported tables for tests, from a few columns of text."""
+"""Imported tables for tests, from a few columns of text, and the whole inventory of some."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from uuid import NAMESPACE_DNS, UUID, uuid5
 
 import polars as pl
 
-from contracts.claim_checks import ROW_NUMBER
-from contracts.discovery import ColumnMapping, MappingStatus, TableKind, TableMapping, TableProfile
+from contracts.claim_checks import ASSETS, ROW_NUMBER
+from contracts.discovery import ColumnMapping, MappingStatus, QualityReport, TableKind, TableMapping, TableProfile
 from contracts.envelope import BlobRef
+from services.field_mapping.inventory import build_inventory, laid_out
+from services.field_mapping.merging import Known
 from services.field_mapping.normalise import SourceTable
 
 NAMESPACE = UUID(int=7)
@@ -50,4 +54,39 @@ def source_table(
         ),
         mapping=TableMapping(table_id=table_id, file_name=file_name, sheet=sheet, kind=kind, columns=decided),
         frame=frame.lazy(),
+    )
+
+
+@dataclass(frozen=True)
+class WholeInventory:
+    """An inventory with all of its assets."""
+
+    assets: pl.DataFrame
+    applications: pl.DataFrame
+    connections: pl.DataFrame
+    duplicates: pl.DataFrame
+    rejected_rows: pl.DataFrame
+    cell_problems: pl.DataFrame
+    quality: QualityReport
+    assets_by_environment: dict[str, int]
+    assets_by_operating_system: dict[str, int]
+
+
+def inventory_of(
+    tables: Sequence[SourceTable], namespace: UUID = NAMESPACE, known: Known | None = None, size: int = 10_000
+) -> WholeInventory:
+    """The inventory of these tables, its assets put together so many at a time."""
+    inventory = build_inventory(list(tables), namespace, known=known)
+    pieces = list(inventory.pieces(size))
+    figures = inventory.figures()
+    return WholeInventory(
+        pl.concat([laid_out(pl.DataFrame(), ASSETS), *pieces], how="diagonal"),
+        inventory.applications,
+        inventory.connections,
+        inventory.duplicates,
+        inventory.rejected_rows,
+        inventory.cell_problems,
+        figures.quality,
+        figures.assets_by_environment,
+        figures.assets_by_operating_system,
     )

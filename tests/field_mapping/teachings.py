@@ -67,6 +67,9 @@ TEACHINGS = st.builds(
 ) | st.builds(
     Teaching, column=st.sampled_from(["Tier", "RAM_GB", "Name"]), verdict=st.just("is_not"),
     field=st.sampled_from(["dr_tier", "memory_gb", "hostname"]),
+) | st.builds(
+    Teaching, column=st.sampled_from(["RAM_GB", "ram gb"]), verdict=st.just("in_unit"), field=st.none(),
+    unit=st.sampled_from(["MB", "GB"]),
 )  # fmt: skip
 SAID = st.lists(st.tuples(st.sampled_from(SOURCES), TEACHINGS), max_size=5)
 HISTORIES = st.lists(SAID, max_size=5).map(

@@ -88,9 +88,7 @@ def test_the_day_of_a_file_is_the_one_in_its_id() -> None:
     assert day_of(UUID("ffffffff-ffff-7fff-bfff-ffffffffffff")) is None
 
 
-@pytest.mark.parametrize(
-    "cell", ["soon", "2021", "2021-02-30", "32.01.2021", "13/13/2020", "0000-00-00", "12", "2021-13-01"]
-)
+@pytest.mark.parametrize("cell", ["soon", "2021-02-30", "32.01.2021", "13/13/2020", "0000-00-00", "12", "2021-13-01"])
 def test_what_is_no_date_is_null_with_a_reason(cell: str) -> None:
     read, _ = read_dates(pl.Series([cell]))
     assert read.row(0) == (None, "not a date")

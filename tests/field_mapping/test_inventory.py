@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contracts.claim_checks import APPLICATION_LIST, ASSETS, CONNECTIONS
-from services.field_mapping.inventory import Inventory, SourceTable, build_inventory
-from tests.field_mapping.source_tables import NAMESPACE, Cells, mapped, source_table
+from services.field_mapping.normalise import SourceTable
+from tests.field_mapping.source_tables import Cells, WholeInventory, inventory_of, mapped, source_table
 
 
-def inventory(*tables: SourceTable) -> Inventory:
-    return build_inventory(list(tables), NAMESPACE)
+def inventory(*tables: SourceTable) -> WholeInventory:
+    return inventory_of(tables)
 
 
 def layout(frame: pl.DataFrame) -> dict[str, str]:

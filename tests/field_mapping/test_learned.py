@@ -52,8 +52,8 @@ def test_to_forget_is_to_forget_whoever_said_it() -> None:
     assert said([*history, learning(3, forgets=forgets), taught(4, (None, MEMORY))]) == [("is", "memory_gb")]
 
 
-def meanings(lessons: list[Lesson]) -> set[tuple[UUID | None, str, str, str | None]]:
-    return {(each.source_id, column_key(each.column), each.verdict, each.field) for each in lessons}
+def meanings(lessons: list[Lesson]) -> set[tuple[UUID | str | None, ...]]:
+    return {(each.source_id, column_key(each.column), each.verdict, each.field, each.unit) for each in lessons}
 
 
 @given(HISTORIES, SAID)

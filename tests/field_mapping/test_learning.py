@@ -13,6 +13,7 @@ from contracts.learning import (
     FieldMappingLearned,
     LearningProposed,
     LearningRefused,
+    LearningRequested,
     MappingDeleted,
     MappingSaved,
     MappingSourceRenamed,
@@ -59,6 +60,20 @@ async def test_a_learning_shows_its_effect_and_counts_only_once_it_is_applied(ru
     again = column(await running.mapped(tenant, SERVERS), "RAM_GB")
     assert (again.field, again.status) == ("memory_gb", "accepted")
     assert again.reason.startswith("Ann said on")
+
+
+async def test_feedback_that_is_to_count_at_once_does_and_can_be_undone(running: FieldMapping) -> None:
+    tenant = some_tenant()
+    await running.imported(tenant, SERVERS)
+    ask = {"tenant": tenant, "learning_id": uuid7(), "requested_by": "Ann", "text": RAM, "apply": True}
+    await running.tell(LearningRequested.model_validate(ask))
+    learned = running.last(FieldMappingLearned)
+    assert running.count(LearningProposed) == 0
+    assert learned.learning.effect is not None
+    assert learned.learning.effect.tables_changed[0].columns[0].field_before == "memory_gb"
+    assert column(await running.mapped(tenant, SERVERS), "RAM_GB").field is None
+    await running.decide(tenant, learned.learning.learning_id, "undo")
+    assert column(await running.mapped(tenant, SERVERS), "RAM_GB").field == "memory_gb"
 
 
 async def test_undoing_a_learning_restores_what_counted_before(running: FieldMapping) -> None:

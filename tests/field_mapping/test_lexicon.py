@@ -2,10 +2,9 @@
 
 import pytest
 
-from contracts.catalog import CATALOG
+from contracts.catalog import CATALOG, CONNECTION_FIELDS
 from services.field_mapping.column_names import read_name
 from services.field_mapping.lexicon import field_rules, lexicon_data, value_words, vocabulary
-from services.field_mapping.table_kind import CONNECTION_FIELDS
 from services.field_mapping.value_patterns import has_pattern, known_kinds
 
 

@@ -6,11 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from contracts.catalog import CATALOG
+from contracts.catalog import CATALOG, CONNECTION_FIELDS
 from contracts.discovery import ColumnMapping, ColumnProfile, TableKind, TableMapping, TableProfile
 from contracts.envelope import BlobRef
 from services.field_mapping.matching import ACCEPT_AT, propose
-from services.field_mapping.table_kind import CONNECTION_FIELDS
 
 Columns = dict[str, list[str]]
 SERVER: Columns = {"Hostname": ["srv-app-01", "srv-db-02"], "Operating System": ["Windows Server 2019", "RHEL 8"]}

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from services.field_mapping.cleaned_rows import Rows
 from services.field_mapping.identity import SOURCE
-from services.field_mapping.merging import ORDER, merge_assets, name_based_uuids
+from services.field_mapping.merging import merge_assets, name_based_uuids
 
 NAMESPACE = UUID(int=7)
 A, B = "4210d9a1-6f3e-4b2c-9d55-0f7a3c1d2e11", "30393137-3136-5a43-4a30-3233304b3951"
@@ -21,10 +22,8 @@ Row = Mapping[str, str | None]
 def merged(*rows: Row) -> pl.DataFrame:
     columns = dict.fromkeys(name for row in rows for name in row)
     frame = pl.DataFrame({name: pl.Series([row.get(name) for row in rows], dtype=pl.String) for name in columns})
-    order = pl.Series(range(len(rows)), dtype=pl.Int64)
-    return merge_assets(
-        frame.with_columns(order.alias(ORDER), pl.format("f:{}", order).alias(SOURCE)), NAMESPACE
-    ).assets
+    places = pl.format("f:{}", pl.int_range(pl.len())).alias(SOURCE)
+    return pl.concat(merge_assets(Rows.of(frame.with_columns(places)), NAMESPACE).pieces(2))
 
 
 @pytest.mark.parametrize(

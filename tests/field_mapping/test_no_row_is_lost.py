@@ -17,11 +17,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from services.field_mapping.reading import FileRejected, ReadLimits
-from tests.field_mapping.mutated_files import HEADER, Row, mutated_file
+from tests.field_mapping.mutated_files import HEADER, Row, in_columns, mutated_file
 from tests.field_mapping.row_accounts import read_and_account
+from tests.field_mapping.workbook_files import ods, xlsb
 
 ROOT = Path(__file__).parents[2]
-MUTATED, IN_ONE_PROCESS = 320, 80
+MUTATED, IN_ONE_PROCESS = 400, 80
 
 
 def delimited(rows: list[Row], delimiter: str = ",", encoding: str = "utf-8") -> bytes:
@@ -64,7 +65,10 @@ SHEETS: dict[str, Callable[[list[Row]], bytes]] = {
     "csv": delimited,
     "utf-16": lambda rows: delimited(rows, "\t", "utf-16"),
     "cp1252": lambda rows: delimited(rows, "|", "cp1252"),
+    "columns": in_columns,
     "xlsx": workbook,
+    "ods": lambda rows: ods({"Servers": rows}),
+    "xlsb": lambda rows: xlsb({"Servers": rows}),
     "gzip": lambda rows: gzip.compress(delimited(rows), mtime=0),
     "zip": zipped,
 }

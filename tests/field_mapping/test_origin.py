@@ -1,16 +1,13 @@
 """Every value of an asset can say which cell it comes from, by which rule, and why not from another."""
 
-from uuid import UUID
-
 import pytest
 
 from contracts.assets import FieldOrigin
 from contracts.catalog import CATALOG
-from services.field_mapping.inventory import build_inventory
 from services.field_mapping.normalise import SourceTable
 from services.field_mapping.origin import origins
 from services.field_mapping.reading_rules import written
-from tests.field_mapping.source_tables import mapped, source_table
+from tests.field_mapping.source_tables import inventory_of, mapped, source_table
 
 CMDB = source_table(
     {
@@ -61,12 +58,12 @@ TABLES = [CMDB, AGENT]
 
 
 def told(tables: list[SourceTable], number: int = 0) -> dict[str, FieldOrigin]:
-    assets = build_inventory(tables, UUID(int=7)).assets
+    assets = inventory_of(tables).assets
     return {origin.field: origin for origin in origins(tables, assets["source_rows"][number])}
 
 
 def test_every_value_of_an_asset_has_an_origin_and_every_origin_the_asset_s_value() -> None:
-    for number, asset in enumerate(build_inventory(TABLES, UUID(int=7)).assets.iter_rows(named=True)):
+    for number, asset in enumerate(inventory_of(TABLES).assets.iter_rows(named=True)):
         origin = told(TABLES, number)
         for field, one in origin.items():
             assert written(asset[field]) == one.value

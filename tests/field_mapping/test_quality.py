@@ -3,14 +3,16 @@
 import polars as pl
 import pytest
 
-from services.field_mapping.normalise import normalise_table
-from services.field_mapping.quality import misfits, quality_report
+from services.field_mapping.cleaned_rows import Rows
+from services.field_mapping.normalise import normalise_columns
+from services.field_mapping.quality import Counted, misfits, quality_report
 from tests.field_mapping.source_tables import Cells, mapped, source_table
 
 
 def reasons(columns: dict[str, Cells]) -> dict[int, str]:
     table = source_table(columns, [mapped(name, name) for name in columns if name != "note"])
-    return dict(misfits(table, normalise_table(table).frame).iter_rows())
+    rows = Rows.of_table(table, normalise_columns(table)[0])
+    return dict(misfits(table, rows, pl.int_range(rows.height, dtype=pl.UInt32, eager=True)).iter_rows())
 
 
 def test_an_empty_row_is_no_asset() -> None:
@@ -66,8 +68,8 @@ def test_a_table_without_a_mapped_identity_rejects_every_row() -> None:
 
 
 def test_figures_follow_their_formulas() -> None:
-    rows = pl.DataFrame({"hostname": ["a", "a", "b", "c"], "memory_gb": [8.0, None, None, 16.0]})
-    assets = pl.DataFrame({"hostname": ["a", "b", "c"], "memory_gb": [8.0, None, 16.0]})
+    rows = Counted(4, {"hostname": 4, "memory_gb": 2})
+    assets = Counted(3, {"hostname": 3, "memory_gb": 2})
     report = quality_report(assets, rows, {"memory_gb": 2}, rejected=1)
     assert (report.rows_read, report.assets, report.duplicates_merged, report.rows_rejected) == (5, 3, 1, 1)
     assert report.uniqueness == 3 / 4
@@ -79,5 +81,5 @@ def test_figures_follow_their_formulas() -> None:
 
 
 def test_nothing_is_perfect() -> None:
-    report = quality_report(pl.DataFrame(), pl.DataFrame(), {}, rejected=0)
+    report = quality_report(Counted(0, {}), Counted(0, {}), {}, rejected=0)
     assert (report.completeness, report.validity, report.uniqueness) == (1, 1, 1)

@@ -1,16 +1,20 @@
 """Figures of data quality, the rows behind each, and what an inventory is ready for."""
 
 from datetime import date
-from uuid import UUID
+from types import MappingProxyType
 
 import polars as pl
+import pytest
+from pydantic import ValidationError
 
-from contracts.discovery import FieldQuality, QualityReport
+from contracts.catalog import CATALOG
+from contracts.configuration import READINESS_THRESHOLDS
+from contracts.discovery import FieldQuality, PhaseReadiness, QualityReport
+from contracts.readiness import Thresholds
 from services.field_mapping.asset_changes import source_of
-from services.field_mapping.inventory import build_inventory
 from services.field_mapping.quality_measures import Measured, measure
-from services.field_mapping.readiness import NEEDS, readiness
-from tests.field_mapping.source_tables import Cells, source_table
+from services.field_mapping.readiness import Lacking, readiness
+from tests.field_mapping.source_tables import Cells, inventory_of, source_table
 
 TODAY = date(2026, 6, 1)
 CMDB = source_table(
@@ -31,7 +35,7 @@ AGENT = source_table({"hostname": ["web01", "mail01"], "memory_gb": ["16", None]
 
 def measured() -> Measured:
     tables = [CMDB, AGENT]
-    return measure(build_inventory(tables, UUID(int=7)).assets, tables, TODAY)
+    return measure(inventory_of(tables).assets, tables, TODAY)
 
 
 def figure(name: str, of: str, asset_type: str | None = None, source: str | None = None) -> tuple[int, int]:
@@ -99,7 +103,7 @@ def test_every_figure_is_backed_by_as_many_rows_as_it_lacks() -> None:
 
 
 def report(completeness: float, validity: float = 1.0, rejected: int = 0) -> QualityReport:
-    fields = {need.field for needs in NEEDS.values() for need in needs}
+    fields = set(CATALOG)
     return QualityReport(
         rows_read=100,
         assets=100 - rejected,
@@ -115,22 +119,36 @@ def report(completeness: float, validity: float = 1.0, rejected: int = 0) -> Qua
     )
 
 
+def judged(
+    quality: QualityReport, filled: int = 20, thresholds: Thresholds = MappingProxyType({})
+) -> list[PhaseReadiness]:
+    """The readiness of 20 assets, of which so many have every field, with an application list that says nothing."""
+    cells = [None if row >= filled else "x" for row in range(20)]
+    assets = pl.DataFrame({"name": "web", "source_rows": [f"a.csv:{row}" for row in range(20)]}).with_columns(
+        pl.Series(field, cells, dtype=pl.String) for field in CATALOG
+    )
+    lacking = Lacking(thresholds, assets.head(0))
+    for piece in assets.iter_slices(7):
+        lacking.add(piece)
+    return readiness(None, quality, lacking, thresholds)
+
+
 def test_a_complete_inventory_is_ready_for_every_phase() -> None:
-    assert [(phase.phase, phase.ready, phase.failures) for phase in readiness(report(1.0))] == [
+    assert [(phase.phase, phase.ready, phase.failures) for phase in judged(report(1.0))] == [
         ("assessment", True, []),
         ("planning", True, []),
     ]
 
 
-def test_what_is_missing_is_named_with_what_to_do() -> None:
-    assessment, planning = readiness(report(0.65))
-    assert [failure.figure for failure in assessment.failures] == ["completeness of Operating system"]
-    assert "import a file that has it" in assessment.failures[0].advice
-    assert [failure.figure for failure in planning.failures] == [
-        "completeness of CPU cores",
-        "completeness of Memory",
-        "completeness of Storage",
-    ]
+def test_what_is_missing_is_named_with_how_many_lack_it_some_of_them_and_what_to_do() -> None:
+    assessment, planning = judged(report(0.65), filled=13)
+    [low] = assessment.failures
+    assert (low.figure, low.of, low.lacking, low.total) == (
+        "completeness of Operating system", "operating_system", 7, 20,
+    )  # fmt: skip
+    assert [example.source_rows for example in low.examples] == [f"a.csv:{row}" for row in range(13, 18)]
+    assert "import a file that has it" in low.advice
+    assert [failure.of for failure in planning.failures] == ["cpu_cores", "memory_gb", "storage_gb"]
 
 
 def test_rejected_rows_and_unreadable_cells_hold_every_phase_back() -> None:
@@ -138,12 +156,47 @@ def test_rejected_rows_and_unreadable_cells_hold_every_phase_back() -> None:
         (report(1, rejected=20), "rows that could be used"),
         (report(1, 0.9), "cells that could be read"),
     ):
-        assert [[failure.figure for failure in phase.failures] for phase in readiness(quality)] == [[figure]] * 2
+        assert [[failure.figure for failure in phase.failures] for phase in judged(quality)] == [[figure]] * 2
+
+
+def test_an_engagement_has_thresholds_of_its_own() -> None:
+    own = {"assessment": {"operating_system": 0.6, "environment": 0}, "planning": {"business_owner": 0.9}}
+    assessment, planning = judged(report(0.6), filled=12, thresholds=own)
+    assert [failure.of for failure in assessment.failures] == []
+    assert planning.failures[-1].of == "business_owner"
+    assert planning.failures[-1].advice.startswith("This engagement asks for it.")
+
+
+@pytest.mark.parametrize(
+    "thresholds", [{"discovery": {}}, {"planning": {"memory": 0.5}}, {"planning": {"memory_gb": 1.1}}]
+)
+def test_a_threshold_of_something_unknown_is_refused(thresholds: dict[str, dict[str, float]]) -> None:
+    with pytest.raises(ValidationError):
+        READINESS_THRESHOLDS.value_of(thresholds)
+
+
+def test_what_an_application_list_says_of_an_application_holds_for_its_assets() -> None:
+    rows = [("Shop", None), ("shop ", None), ("Mail", None), (None, None), ("Wiki", "low")]
+    assets = pl.DataFrame(
+        {"name": "web", "source_rows": "a.csv:2", **dict.fromkeys(CATALOG, "x")}
+        | {"application_name": [r[0] for r in rows]}
+    ).with_columns(criticality=pl.Series([row[1] for row in rows], dtype=pl.String))
+    listed = pl.DataFrame({"application_name": ["SHOP", "Mail"], "criticality": ["high", None]})
+    listed = listed.with_columns(
+        pl.lit(None, pl.String).alias(name)
+        for name in ("lifecycle_status", "environment", "business_owner", "technical_owner")
+    )
+    thresholds = {"planning": {"criticality": 1}}
+    lacking = Lacking(thresholds, listed)
+    lacking.add(assets)
+    _, planning = readiness(None, report(1.0), lacking, thresholds)
+    [low] = [failure for failure in planning.failures if failure.of == "criticality"]
+    assert (low.lacking, low.total) == (2, 5)
 
 
 def test_an_inventory_without_assets_of_a_field_has_no_figure_of_it() -> None:
     cells: dict[str, Cells] = {"hostname": ["a"]}
     table = source_table(cells)
-    found = measure(build_inventory([table], UUID(int=7)).assets, [table], TODAY)
+    found = measure(inventory_of([table]).assets, [table], TODAY)
     assert set(found.figures["measure"]) == {"completeness", "validity"}
     assert found.failures.is_empty()

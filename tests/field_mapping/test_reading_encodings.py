@@ -40,6 +40,31 @@ def test_other_scripts_are_read_in_their_own_encoding(tmp_path: Path, encoding: 
     assert (tuple(names), rows) == (lines[0], lines[1:])
 
 
+@pytest.mark.parametrize(
+    ("encoding", "word"),
+    [
+        ("cp1250", "Środowisko"),
+        ("cp1252", "Hôte"),
+        ("cp1252", "José"),
+        ("cp1254", "Işıl Çağ"),
+        ("cp1251", "Иванов"),
+        ("koi8_r", "Иванов"),
+        ("koi8_r", "среда,тест"),
+        ("koi8_r", "Операционная система"),
+        ("cp1251", "СЕРВЕР"),
+        ("cp1253", "Διακομιστής"),
+        ("cp1255", "שרת"),
+        ("cp1256", "الخادم"),
+        ("gb18030", "王小明"),
+        ("big5", "伺服器"),
+        ("shift_jis", "田中"),
+    ],
+)
+def test_one_foreign_word_tells_the_encoding(tmp_path: Path, encoding: str, word: str) -> None:
+    text = f"host,owner,more\nweb01,{word},x\n"
+    assert names_and_rows(tmp_path, text.encode(encoding))[1][0][:2] == ("web01", word.split(",")[0])
+
+
 def test_typographic_marks_of_windows_are_read(tmp_path: Path) -> None:
     assert names_and_rows(tmp_path, "name,cost\nweb “old”,€ 100\n".encode("cp1252")) == (
         ["name", "cost"],

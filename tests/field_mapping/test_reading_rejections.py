@@ -89,7 +89,7 @@ def test_rows_without_a_header_are_refused(tmp_path: Path, content: bytes) -> No
         (b"BZh91AY&SY" + bytes(40), "bzip2"),
         (bytes(257) + b"ustar\x0000", "tar"),
         (zip_of("word/document.xml"), "Word"),
-        (zip_of("xl/workbook.bin"), ".xlsb"),
+        (zip_of("META-INF/manifest.xml"), "OpenDocument"),
         (b"PARE" + bytes(40), "encrypted Parquet"),
         (b"SQLite format 3\0" + bytes(40), "SQLite"),
         (b"<!DOCTYPE html><html><table></table></html>", "HTML"),

@@ -16,7 +16,7 @@ from services.field_mapping import reimport
 from services.field_mapping.asset_changes import source_of
 from services.field_mapping.handlers import asset_rows
 from services.field_mapping.inventory import build_inventory
-from services.field_mapping.reimport import Changes, find_changes, known_machines, mark_vanished
+from services.field_mapping.reimport import Changes, Comparison, known_machines, mark_vanished
 from services.field_mapping.tables import Asset
 from tests.field_mapping.source_tables import Cells, source_table
 
@@ -47,8 +47,11 @@ async def import_file(
     async with own.transaction(tenant) as session:
         known = await known_machines(session)
         inventory = build_inventory([source_table(columns, file_name=file_name)], tenant.engagement_id, known=known)
-        changes = None if known is None else await find_changes(session, inventory.assets)
-        await insert_frames(session, ASSETS, asset_rows(inventory.assets), {"flow_id": flow_id}, replace=True)
+        comparison = None if known is None else Comparison(session, known)
+        rows = (asset_rows(assets, inventory.fields()) for assets in inventory.pieces(2))
+        before = None if comparison is None else comparison.add
+        await insert_frames(session, ASSETS, rows, {"flow_id": flow_id}, replace=True, before=before)
+        changes = None if comparison is None else await comparison.changes()
         if changes is not None:
             await mark_vanished(session, changes, flow_id)
     return changes

@@ -11,10 +11,9 @@ from hypothesis import strategies as st
 
 from contracts.claim_checks import JOINED_ROWS, ROW_NUMBER
 from contracts.discovery import ColumnMapping, TableMapping
-from services.field_mapping.inventory import build_inventory
 from services.field_mapping.normalise import SourceTable
 from services.field_mapping.reading import ReadTable, read_tables
-from tests.field_mapping.source_tables import NAMESPACE, mapped, source_table
+from tests.field_mapping.source_tables import inventory_of, mapped, source_table
 
 Tab = Sequence[Sequence[object]]
 V_INFO: Tab = [["VM", "CPUs", "Memory"], ["web01", 2, 4096], ["db01", 4, 8192]]
@@ -84,7 +83,7 @@ def test_every_joined_row_can_be_found_again(tmp_path: Path) -> None:
 
 def test_an_asset_names_the_rows_that_were_joined_to_it(tmp_path: Path) -> None:
     (table,) = read(tmp_path, workbook({"vInfo": V_INFO, "vDisk": V_DISK}))
-    result = build_inventory([as_source(table)], NAMESPACE)
+    result = inventory_of([as_source(table)])
     assert result.assets.select("vm_name", "source_rows").rows() == [
         ("web01", "estate.xlsx/vInfo:2; estate.xlsx/vDisk:2"),
         ("db01", "estate.xlsx/vInfo:3; estate.xlsx/vDisk:3; estate.xlsx/vDisk:4"),

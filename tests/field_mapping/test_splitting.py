@@ -7,11 +7,10 @@ import polars as pl
 import pytest
 
 from contracts.claim_checks import JOINED_ROWS
-from services.field_mapping.inventory import build_inventory
 from services.field_mapping.known_machines import KNOWN_FIELDS
 from services.field_mapping.merging import Known
 from services.field_mapping.splitting import SplitRefused, other_uid, split_asset
-from tests.field_mapping.source_tables import source_table
+from tests.field_mapping.source_tables import inventory_of, source_table
 
 NAMESPACE = UUID(int=7)
 TABLE = source_table(
@@ -27,7 +26,7 @@ APART = ["cmdb.csv:3"]
 
 
 def one_asset() -> tuple[UUID, str]:
-    asset = build_inventory([TABLE], NAMESPACE).assets.row(0, named=True)
+    asset = inventory_of([TABLE]).assets.row(0, named=True)
     return UUID(asset["asset_uid"]), asset["source_rows"]
 
 
@@ -43,7 +42,7 @@ def test_each_part_has_the_values_of_its_own_rows() -> None:
 def test_rows_of_other_sheets_stay_with_the_row_that_they_were_joined_to() -> None:
     joined = pl.Series(JOINED_ROWS, ["disks:5; disks:6", "disks:7"])
     table = replace(TABLE, frame=TABLE.frame.with_columns(joined))
-    asset = build_inventory([table], NAMESPACE).assets.row(0, named=True)
+    asset = inventory_of([table]).assets.row(0, named=True)
     assets = split_asset([table], UUID(asset["asset_uid"]), asset["source_rows"], APART)
     assert assets["source_rows"].to_list() == ["cmdb.csv:2; disks:5; disks:6", "cmdb.csv:3; disks:7"]
 
@@ -53,7 +52,7 @@ def test_the_next_import_finds_the_same_two_machines() -> None:
     assets = split_asset([TABLE], uid, rows, APART)
     decision = {"asset_uid": [str(uid)], "other_uid": [str(other_uid(uid, APART))], "same": [False]}
     known = Known(assets.select("asset_uid", *KNOWN_FIELDS), pl.DataFrame(decision))
-    again = build_inventory([TABLE], NAMESPACE, known=known).assets
+    again = inventory_of([TABLE], known=known).assets
     assert again.sort("source_rows").equals(assets)
 
 

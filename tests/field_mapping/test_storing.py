@@ -15,7 +15,6 @@ from services.chassis.database import Database
 from services.chassis.frames import insert_frames
 from services.chassis.settings import Settings
 from services.chassis.testing import some_tenant
-from services.field_mapping import handlers
 from services.field_mapping.handlers import asset_rows
 from services.field_mapping.tables import Asset
 
@@ -38,7 +37,7 @@ def machines(uids: list[str], **fields: Any) -> pl.DataFrame:
 
 async def store(own: Database, tenant: Tenant, assets: pl.DataFrame, flow_id: UUID) -> None:
     async with own.transaction(tenant) as session:
-        await insert_frames(session, ASSETS, asset_rows(assets), {"flow_id": flow_id}, replace=True)
+        await insert_frames(session, ASSETS, [asset_rows(assets, assets.columns)], {"flow_id": flow_id}, replace=True)
 
 
 async def stored(own: Database, tenant: Tenant) -> list[dict[str, Any]]:
@@ -78,10 +77,12 @@ async def test_a_machine_that_is_imported_again_is_replaced_and_the_others_stay(
     }
 
 
-async def test_rows_go_in_piece_by_piece_and_none_is_left_out(own: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(handlers, "PIECE_ROWS", 7)
+async def test_rows_go_in_piece_by_piece_and_none_is_left_out(own: Database) -> None:
     tenant, uids = some_tenant(), [str(uuid4()) for _ in range(20)]
-    await store(own, tenant, machines(uids), uuid4())
+    assets = machines(uids)
+    pieces = (asset_rows(piece, assets.columns) for piece in assets.iter_slices(7))
+    async with own.transaction(tenant) as session:
+        await insert_frames(session, ASSETS, pieces, {"flow_id": uuid4()}, replace=True)
     assert sorted(str(row["asset_uid"]) for row in await stored(own, tenant)) == sorted(uids)
 
 

@@ -6,15 +6,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.field_mapping import technology_columns
-from services.field_mapping.inventory import Inventory, build_inventory
 from services.field_mapping.technology_columns import with_technologies
 from services.field_mapping.technology_names import Technology, recognise
-from tests.field_mapping.source_tables import NAMESPACE, Cells, source_table
+from tests.field_mapping.source_tables import Cells, WholeInventory, inventory_of, source_table
 
 
-def inventory(**columns: Cells) -> Inventory:
+def inventory(**columns: Cells) -> WholeInventory:
     names: Cells = [f"srv{number}" for number in range(len(next(iter(columns.values()))))]
-    return build_inventory([source_table({"hostname": names, **columns})], NAMESPACE)
+    return inventory_of([source_table({"hostname": names, **columns})])
 
 
 def test_product_and_release_stand_beside_the_text() -> None:

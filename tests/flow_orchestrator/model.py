@@ -64,6 +64,7 @@ class Tables:
     locks: dict[Hashable, "Transaction"] = field(default_factory=dict)
     next_row: int = 0
     order: dict[UUID, int] = field(default_factory=dict)
+    deleted: set[UUID] = field(default_factory=set)
 
 
 class Transaction:
@@ -127,6 +128,7 @@ class Transaction:
         flow_id, state = decision.state.flow_id, decision.state
         if decision.deleted:
             del self.tables.flows[flow_id], self.tables.journal[flow_id]
+            self.tables.deleted.add(flow_id)
             return
         before = self.tables.flows.get(flow_id)
         wake_at = state.wake_at
@@ -165,6 +167,9 @@ class Store:
             if flow_id in flows:
                 found[flow_id] = FlowState.load(orjson.loads(flows[flow_id].state))
         return found
+
+    async def deleted(self, session: Any, flow_ids: Collection[UUID]) -> set[UUID]:
+        return {flow_id for flow_id in flow_ids if flow_id in session.tables.deleted}
 
     async def checkpoint(self, session: Any, flow_id: UUID, seq: int) -> FlowState | None:
         decision = session.tables.journal.get(flow_id, {}).get(seq)

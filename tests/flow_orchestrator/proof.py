@@ -27,8 +27,6 @@ class Proof:
         self._open_tasks: set[UUID] = set()
         # Orders to cancel a child, by event, which nobody has carried out or refused yet.
         self._called_back: dict[UUID, UUID | None] = {}
-        # Flows that run because there was room; one that is resumed, approved or forked runs whatever the cap.
-        self._admitted: set[UUID] = set()
         self._tasks: set[UUID] = set()
         self.known: dict[UUID, Event] = {}
         self.told: dict[UUID, set[int]] = {}
@@ -44,7 +42,9 @@ class Proof:
         self._called_back = {key: child for key, child in self._called_back.items() if key not in refused}
         holders = Counter(row.concurrency_key for row in self._tables.flows.values() if row.holds_key)
         assert not holders or max(holders.values()) == 1, f"two flows hold one concurrency key: {holders}"
-        assert len(self._admitted) <= self._cap, f"{len(self._admitted)} flows were let in, the cap is {self._cap}"
+        running = sum(row.status == "running" for row in self._tables.flows.values())
+        assert running <= self._cap, f"{running} flows run, the cap is {self._cap}"
+        assert self.deleted.isdisjoint(self._tables.flows), "a deleted flow began again"
 
     def _decided(self, decision: Decision) -> None:
         state = decision.state
@@ -56,10 +56,6 @@ class Proof:
             self._causes.add(decision.cause_id)
             self._called_back.pop(decision.cause_id, None)
             self._caused(flow_type, decision, self.known[decision.cause_id])
-        if state.status != "running":
-            self._admitted.discard(state.flow_id)
-        elif decision.note.startswith(("its turn came", "started by")):
-            self._admitted.add(state.flow_id)
         for event in decision.events:
             self._sent(flow_type, state.flow_id, event)
         if decision.deleted:

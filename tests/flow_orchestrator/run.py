@@ -54,13 +54,15 @@ class Run:
     def __init__(self, flow_type: FlowType, *, now: datetime = NOW, admitted: bool = True, **options: Any) -> None:
         self.flow_type = flow_type
         self.now = now
+        # Whether its tenant may run one more flow.
+        self.room = True
         self.decisions = [start(flow_type, request_for(flow_type, **options), now, admitted=admitted)]
 
     @classmethod
     def of(cls, flow_type: FlowType, first: Decision, now: datetime) -> "Run":
         """A flow that somebody else began."""
         run = cls.__new__(cls)
-        run.flow_type, run.now, run.decisions = flow_type, now, [first]
+        run.flow_type, run.now, run.room, run.decisions = flow_type, now, True, [first]
         return run
 
     def past(self, seq: int) -> "Run":
@@ -113,7 +115,9 @@ class Run:
 
     def hear(self, event: Event) -> Decision | Refusal | None:
         """Decide on an event; the state that the engine was given stays as it was."""
-        return self._kept(lambda state: decide(self.flow_type, state, event, self.now))
+        # A flow that runs has its slot.
+        room = self.room or self.state.status not in ("waiting", "paused")
+        return self._kept(lambda state: decide(self.flow_type, state, event, self.now, room=room))
 
     def answer(self, *phases: str, **outputs: Any) -> "Run":
         """The workers of these phases answer well."""
@@ -163,7 +167,7 @@ class Run:
         """There is room for it."""
         return self._must(self._kept(lambda state: admit(self.flow_type, state, self.now)))
 
-    def fork(self, at: int) -> "Run":
+    def fork(self, at: int, *, room: bool = True) -> "Run":
         """A flow of its own that begins at one of this one's checkpoints."""
         checkpoint = next(each for each in self.decisions if each.entry.seq == at)
         assert checkpoint.entry.checkpoint
@@ -174,7 +178,8 @@ class Run:
             seq=at,
             requested_by="Ada",
         )
-        return Run.of(self.flow_type, fork(self.flow_type, stored(checkpoint.state), asked, self.now), self.now)
+        forked = fork(self.flow_type, stored(checkpoint.state), asked, self.now, room=room)
+        return Run.of(self.flow_type, forked, self.now)
 
     def finish(self) -> "Run":
         """Answer everything well, approve everything, until it ends."""

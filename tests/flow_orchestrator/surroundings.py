@@ -65,7 +65,6 @@ class Surroundings:
         self.to_decide: list[ApprovalRequested] = []
         self.seen: dict[str, set[UUID]] = {"worker": set(), "people": set()}
         self.flows: list[UUID] = []
-        self.asked_twice: set[UUID] = set()
         self.numbers = 0
 
     def say(self, what: str) -> None:
@@ -148,9 +147,12 @@ class Surroundings:
         self.proof.accepted.add(request.flow_id)
         self.post("orchestrator", (request,))
         if self.random.random() < 0.2:
-            # Whoever asked did not hear that it had worked, and asks again. Who deletes a flow no longer wants it.
-            self.asked_twice.add(request.flow_id)
+            # Whoever asked did not hear that it had worked, and asks again.
             self.post("orchestrator", (request.model_copy(update={"id": uuid5(request.flow_id, "again")}),))
+        if self.random.random() < 0.3:
+            # The same, so late that the flow may have come and gone.
+            late = request.model_copy(update={"id": uuid5(request.flow_id, "late")})
+            self.post("orchestrator", (late,), seconds=self.random.choice([4_000, 400_000, 4_000_000]))
 
     def somebody_wants_something(self) -> None:
         flow_id = self.random.choice(self.flows)
@@ -166,8 +168,7 @@ class Surroundings:
         if self.random.random() < 0.5:
             current = last.active() if action == "skip" else [name for name, view in last.phases.items() if view.rounds]
             phase = self.random.choice(current or list(last.phases))
-        if action != "delete" or flow_id not in self.asked_twice:
-            self.ask(flow_id, action, phase)
+        self.ask(flow_id, action, phase)
 
     def ask(self, flow_id: UUID, action: str, phase: str | None = None) -> None:
         self.say(f"asked to {action} {phase or ''}")

@@ -77,9 +77,10 @@ def test_a_flow_goes_through_its_phases_in_order_and_completes(name: str, review
 
     state = decisions[-1].state
     assert state.status == "completed"
-    assert [phase.status for phase in state.phases.values()] == ["completed"] * len(flow_type.phases)
+    passed = [phase for phase in flow_type.phases if not phase.dispensable]
+    assert [state.phases[phase.name].status for phase in passed] == ["completed"] * len(passed)
     assert [type(request_in(each)) for each in decisions if any(e.step for e in each.events)] == [
-        phase.asks for phase in flow_type.phases
+        phase.asks for phase in passed if phase.asks is not None
     ]
     assert isinstance(decisions[0].events[0], flow_type.started)
     assert any(isinstance(event, flow_type.completed) for event in decisions[-1].events)
@@ -251,7 +252,7 @@ def test_a_flow_whose_worker_is_missing_says_plainly_which(name: str) -> None:
     assert (run.state.status, run.problem_code, run.asked()) == ("failed", "worker_missing", [])
     assert run.state.problem is not None
     assert run.flow_type.phases[0].name in run.state.problem["detail"]
-    assert "agent_task.requested" in run.state.problem["detail"]
+    assert "agents that have its capability" in run.state.problem["detail"]
     assert run.last_events == [f"{name}.failed"]
 
 

@@ -153,20 +153,24 @@ class AnyOrder(RuleBasedStateMachine):
     def there_is_room(self) -> None:
         self.run.admit()
 
+    @rule(room=st.booleans())
+    def the_room_of_its_tenant_changes(self, room: bool) -> None:
+        self.run.room = room
+
     @rule(hours=st.sampled_from([0, 0.01, 0.02, 1, 5, 80, 24 * 31]))
     def time_passes(self, hours: float) -> None:
         state = self.run.state
         outcome = self.run.tick(hours=hours)
         assert (outcome is not None) == (state.wake_at is not None and self.run.now >= state.wake_at)
 
-    @rule(data=st.data())
-    def somebody_forks_it(self, data: st.DataObject) -> None:
+    @rule(data=st.data(), room=st.booleans())
+    def somebody_forks_it(self, data: st.DataObject, room: bool) -> None:
         checkpoints = [each for each in self.run.decisions if each.entry.checkpoint]
         if not checkpoints:
             return
         seq = data.draw(st.sampled_from([each.entry.seq for each in checkpoints]))
         migrated, self.run.flow_type = self.run.flow_type, self.version_at(seq)
-        fork = self.run.fork(seq)
+        fork = self.run.fork(seq, room=room)
         self.run.flow_type = migrated
         asked_before = set(self.run.past(seq).asked())
         fork.finish()

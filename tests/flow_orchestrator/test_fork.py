@@ -76,6 +76,18 @@ def test_a_fork_of_open_branches_asks_each_anew() -> None:
     assert fork.approve("left_end").answer("merge").state.status == "completed"
 
 
+@pytest.mark.parametrize("name", SHAPES)
+def test_a_fork_without_room_queues_but_for_its_tasks_and_ends_as_its_origin(name: str) -> None:
+    origin = Run(SHAPES[name]).finish()
+    for each in origin.decisions:
+        if each.entry.checkpoint:
+            run = origin.fork(each.entry.seq, room=False)
+            assert run.asked() == []
+            expected = "queued" if run.state.held else "waiting"
+            assert run.state.status == expected
+            assert outcomes(run.finish()) == outcomes(origin)
+
+
 def test_a_fork_of_a_paused_flow_runs() -> None:
     origin = Run(LINE).control("pause").answer("first")
     fork = origin.fork(3)

@@ -55,6 +55,23 @@ def test_edits_at_the_gate_reach_the_next_phase() -> None:
     assert (name.field, name.status, name.confidence, name.reason) == ("vm_name", "accepted", 1.0, "Decided by Ada.")
 
 
+def test_a_unit_that_is_corrected_at_the_gate_counts_and_goes_with_a_field_of_other_units() -> None:
+    columns = [mapped("RAM", "memory_gb", "review"), mapped("Disk", "storage_gb", "accepted")]
+    proposed = [to_review(*(column.model_copy(update={"unit": "GB"}) for column in columns))]
+
+    def decided(**edits: object) -> list[tuple[str | None, str | None, str]]:
+        [table] = decided_mappings(proposed, {str(TABLE_ID): edits}, "Ada")
+        return [(column.field, column.unit, column.status) for column in table.columns]
+
+    assert decided(RAM={"unit": "MB"}) == [("memory_gb", "MB", "accepted"), ("storage_gb", "GB", "accepted")]
+    assert decided(RAM={"field": "storage_gb", "unit": "TB"})[0] == ("storage_gb", "TB", "accepted")
+    assert decided(RAM="storage_used_gb")[0] == ("storage_used_gb", "GB", "accepted")
+    assert decided(RAM="cpu_speed_mhz", Disk=None) == [
+        ("cpu_speed_mhz", None, "accepted"),
+        (None, None, "unmapped"),
+    ]
+
+
 def test_what_was_left_alone_at_the_gate_is_confirmed() -> None:
     proposed = [to_review(mapped("A", "hostname", "review"), mapped("B", None, "unmapped"))]
 

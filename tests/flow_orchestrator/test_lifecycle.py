@@ -17,6 +17,7 @@ AFTER = {
     ("waiting", "pause"): "paused",
     ("paused", "resume"): "waiting",
     ("paused", "retry"): "waiting",
+    ("waiting", "retry"): "running",
     ("failed", "retry"): "queued",
     ("cancelled", "retry"): "queued",
     ("running", "skip"): "running",
@@ -165,6 +166,22 @@ def test_a_flow_can_be_paused_again_and_again() -> None:
     for _ in range(3):
         run.control("pause").control("resume")
     assert run.asked() == ["first:1"]
+    assert run.finish().state.status == "completed"
+
+
+# -- retry while it waits
+
+
+def test_a_waiting_flow_is_retried_from_the_phase_that_waits_or_an_earlier_one() -> None:
+    run = Run(LINE).answer("first", "second")
+    task_id = run.task("second").task_id
+    run.control("retry")
+    assert run.last_events == ["approval.withdrawn", "agent_task.requested"]
+    assert run.asked()[-1] == "second:2"
+    run.answer("second").control("retry", phase="first")
+    assert (run.asked()[-1], run.statuses["second"]) == ("first:2", "pending")
+    run.answer("first", "second")
+    assert run.task("second").task_id != task_id
     assert run.finish().state.status == "completed"
 
 

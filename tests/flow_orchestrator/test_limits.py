@@ -2,10 +2,11 @@
 
 from typing import Any
 
-from contracts.envelope import Tenant
-from contracts.lifecycle import FlowControlRequested, TenantLimitsSaved
+from contracts.envelope import Tenant, uuid7
+from contracts.flows import ApprovalRequested
+from contracts.lifecycle import FlowControlRequested, FlowForkRequested, TenantLimitsSaved
 from services.chassis.testing import some_tenant
-from tests.flow_orchestrator.answers import a_discovery
+from tests.flow_orchestrator.answers import a_discovery, answer, decision
 from tests.flow_orchestrator.process import Process
 
 
@@ -35,6 +36,32 @@ async def test_more_room_is_used_at_once(process: Process) -> None:
     assert await statuses(process, tenant) == ["running", "running", "running", "queued"]
     await process.hear(limits(tenant, running_flows=None))
     assert await statuses(process, tenant) == ["running"] * 4
+
+
+async def test_a_flow_that_is_approved_resumed_or_forked_queues_where_there_is_no_room(process: Process) -> None:
+    tenant = some_tenant()
+    first, second = a_discovery(tenant), a_discovery(tenant)
+    await process.hear(limits(tenant, running_flows=1), first)
+    for _ in range(2):
+        await process.hear(answer(await process.request(first.flow_id), review=True))
+    # It waits for a person, so the other one runs.
+    await process.hear(second)
+    [task] = await process.sent(ApprovalRequested, flow_id=first.flow_id)
+    await process.hear(decision(task))
+    assert await statuses(process, tenant) == ["queued", "running"]
+    pause, resume = (
+        FlowControlRequested(tenant=tenant, flow_id=second.flow_id, action=action, requested_by="Ada")
+        for action in ("pause", "resume")
+    )
+    await process.hear(pause)
+    assert await statuses(process, tenant) == ["running", "paused"]
+    await process.hear(resume)
+    assert await statuses(process, tenant) == ["running", "queued"]
+    fork = FlowForkRequested(tenant=tenant, flow_id=uuid7(), origin_flow_id=first.flow_id, seq=2, requested_by="Ada")
+    await process.hear(fork)
+    assert await statuses(process, tenant) == ["running", "queued", "queued"]
+    await process.hear(limits(tenant, running_flows=3))
+    assert await statuses(process, tenant) == ["running", "running", "running"]
 
 
 async def test_less_room_stops_nothing_that_runs(process: Process) -> None:

@@ -2,6 +2,7 @@
 
 import re
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -155,6 +156,20 @@ def room_is_not_given_away(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Batch, "_made_room", lambda batch: False)
 
 
+def deleted_flows_are_forgotten(patch: pytest.MonkeyPatch) -> None:
+    async def forgotten(batch: Batch, flow_id: UUID) -> bool:
+        return False
+
+    patch.setattr(Batch, "_was_deleted", forgotten)
+
+
+def people_go_before_the_cap(patch: pytest.MonkeyPatch) -> None:
+    async def always(batch: Batch, state: FlowState, event: Event) -> bool:
+        return True
+
+    patch.setattr(Batch, "_has_room", always)
+
+
 # What is broken, and how it shows.
 MUTANTS = {
     stale_replies_count: "counted, which is not current",
@@ -165,9 +180,11 @@ MUTANTS = {
     work_goes_on_after_the_end: "an ended flow still does",
     tasks_are_not_withdrawn: "tasks are open of flows that have ended",
     the_clock_is_forgotten: "it does not settle",
-    admission_is_not_one_at_a_time: "were let in, the cap is|hold one concurrency key",
+    admission_is_not_one_at_a_time: "flows run, the cap is|hold one concurrency key",
     flows_are_not_locked: "the journal has a gap",
     orders_to_unknown_children_are_dropped: "never heard of it",
+    deleted_flows_are_forgotten: "a deleted flow began again|the journal has a gap",
+    people_go_before_the_cap: "flows run, the cap is",
     room_is_not_given_away: "a flow is still queued",
     no_inbox: "an event was decided on twice",
     acknowledged_before_the_commit: "starts were accepted, but there are no flows",

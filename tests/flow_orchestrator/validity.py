@@ -31,7 +31,9 @@ def _check_waiting(state: FlowState) -> None:
     assert state.waits_for, f"a flow that is {state.status} does not say what it waits for"
     assert state.problem is None
     assert state.ended_at is None
-    assert (state.paused_at is not None) == (state.status == "paused")
+    # One that was resumed and queues has its clock stand still until its turn.
+    assert state.paused_at is None or state.status in ("paused", "queued")
+    assert state.paused_at is not None or state.status != "paused"
     if state.status in ("running", "waiting"):
         assert active, f"a flow is {state.status}, but nothing is"
         assert not state.held, f"a flow is {state.status} and holds {state.held} back"

@@ -5,7 +5,14 @@ from collections.abc import AsyncIterator
 import pytest
 
 from services.chassis.settings import Settings
-from tests.gateway.platform import Platform, a_platform
+from tests.gateway.people import People, people_of
+from tests.gateway.platform import NOBODY, Platform, a_platform
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    """Nothing can be called but a port of this machine on which nobody listens."""
+    return settings.model_copy(update={"outbound_allowed": NOBODY})
 
 
 @pytest.fixture
@@ -13,3 +20,10 @@ async def platform(settings: Settings) -> AsyncIterator[Platform]:
     """The gateway alone, on a fresh database and an in-process bus."""
     async with a_platform(settings) as platform:
         yield platform
+
+
+@pytest.fixture
+async def people(platform: Platform) -> AsyncIterator[People]:
+    """People who use the gateway."""
+    async with people_of(platform) as people:
+        yield people

@@ -24,6 +24,8 @@ from services.chassis.testing import eventually
 from services.gateway.app import DEFAULT_TENANT, create_api, service, welcome
 
 KEY = "modernize_test_key"
+# An address that tenants may name, and where nobody listens.
+NOBODY = "127.0.0.1:9"
 TABLE_ID = uuid7()
 
 
@@ -123,7 +125,7 @@ async def a_platform(settings: Settings) -> AsyncIterator[Platform]:
     transport = httpx2.ASGITransport(app=create_api(runtime), raise_app_exceptions=False)
     headers = {"x-api-key": KEY}
     try:
-        async with httpx2.AsyncClient(transport=transport, base_url="http://gateway", headers=headers) as client:
+        async with httpx2.AsyncClient(transport=transport, base_url="http://localhost", headers=headers) as client:
             platform = Platform(runtime, client, heard)
             yield platform
             await platform.settled()

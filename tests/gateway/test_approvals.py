@@ -9,6 +9,7 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped] # it
 
 from contracts.envelope import uuid7
 from contracts.flows import ApprovalRequested
+from contracts.forms import FORMS, form_schema
 from contracts.lifecycle import ApprovalReminded, ApprovalWithdrawn
 from contracts.rest import ApprovalDecisionBody
 from services.chassis.errors import ExpectedFailure
@@ -41,6 +42,7 @@ async def test_a_decision_is_shown_and_told(platform: Platform, decision: str, s
     answer = await decide(platform, task, decision=decision, edits=edits, comment="as agreed")
     assert answer.status_code == 200
     assert (answer.json()["status"], answer.json()["decided_by"]) == (status, "operator")
+    assert answer.json()["decided_by_subject"] == "key:bootstrap"
     assert await platform.get(f"/approvals/{task.task_id}") == answer.json()
     assert (await platform.get("/approvals"))["items"] == []
     assert len((await platform.get("/approvals", status=status))["items"]) == 1
@@ -54,6 +56,8 @@ async def test_a_decision_is_shown_and_told(platform: Platform, decision: str, s
         "edits": edits,
         "decided_by": "operator",
         "comment": "as agreed",
+        "decided_by_subject": "key:bootstrap",
+        "edited_by": None,
     }
 
 
@@ -100,6 +104,49 @@ def test_an_edit_has_to_name_what_exists(edits: dict[str, dict[str, str | None]]
     with pytest.raises(ExpectedFailure) as raised:
         check_edits("field_mapping", DETAILS, edits)
     assert raised.value.problem.code == code
+
+
+CONNECTIONS = {
+    "mappings": [
+        {"table_id": "c", "kind": "connections", "columns": [{"column": "Source process", "field": "process"}]},
+        {"table_id": "i", "kind": "inventory", "columns": [{"column": "RAM", "field": "memory_gb"}, {"column": "X"}]},
+    ]
+}
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "edit", "code"),
+    [
+        ("c", "Source process", "source", None),
+        ("c", "Source process", None, None),
+        ("c", "Source process", "memory_gb", "unknown_field"),
+        ("i", "RAM", "process", "unknown_field"),
+        ("i", "RAM", {"unit": "MB"}, None),
+        ("i", "RAM", {"field": "storage_gb", "unit": "TB"}, None),
+        ("i", "RAM", {"unit": "MHz"}, "unknown_unit"),
+        ("i", "RAM", {"field": "hostname", "unit": "MB"}, "unknown_unit"),
+        ("i", "X", {"unit": "MB"}, "unknown_unit"),
+    ],
+)
+def test_a_column_becomes_what_its_table_has_in_a_unit_that_the_field_is_in(
+    table: str, column: str, edit: Any, code: str | None
+) -> None:
+    if code is None:
+        check_edits("field_mapping", CONNECTIONS, {table: {column: edit}})
+        return
+    with pytest.raises(ExpectedFailure) as raised:
+        check_edits("field_mapping", CONNECTIONS, {table: {column: edit}})
+    assert (raised.value.problem.code, raised.value.problem.column) == (code, column)
+
+
+def test_a_unit_without_a_field_leaves_the_field_as_proposed() -> None:
+    edits = {str(TABLE_ID): {"RAM": {"unit": "MB"}, "Size": {"field": None}, "Tier": "dr_tier"}}
+    assert checked_edits("field_mapping", body("edit", edits)) == edits
+
+
+def test_every_kind_of_task_says_what_a_decision_does() -> None:
+    for kind in FORMS:
+        assert len(form_schema(kind)["description"]) > 40
 
 
 @pytest.mark.parametrize("kind", ["wave_plan", "collected_answers", "change_plan", "a kind of tomorrow"])

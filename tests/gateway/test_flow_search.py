@@ -7,8 +7,8 @@ import pytest
 
 from contracts.discovery import DiscoveryStarted
 from contracts.envelope import Tenant, uuid7
-from services.gateway import search
 from services.gateway.app import DEFAULT_TENANT
+from services.gateway.flows import search
 from tests.gateway import estate
 from tests.gateway.platform import Platform, flow_updated
 

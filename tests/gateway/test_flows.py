@@ -10,6 +10,7 @@ from contracts.flows import WorkProgressed
 from contracts.lifecycle import FlowStatus
 from contracts.planning import ReportCompleted
 from services.gateway.app import DEFAULT_TENANT
+from services.gateway.flows.details import flow_detail
 from services.gateway.routes import flows
 from tests.gateway.platform import Platform, approval_requested, flow_updated
 
@@ -69,7 +70,7 @@ async def test_a_burst_of_polls_costs_one_query(platform: Platform, monkeypatch:
     event = flow_updated()
     await platform.hear(event)
     asked: list[object] = []
-    detail = flows.flow_detail
+    detail = flow_detail
 
     async def counted(session: object, flow_id: object) -> object:
         asked.append(flow_id)

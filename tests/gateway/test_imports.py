@@ -21,9 +21,9 @@ async def test_an_upload_is_stored_listed_and_told(platform: Platform, settings:
     made = await platform.upload(b"a,b\n1,2\n", name="in ventory.csv")
     assert made["size_bytes"] == 8
     assert (await platform.get("/imports"))["items"] == [made]
-    assert [path.read_bytes() for path in blobs(settings)] == [b"a,b\n1,2\n"]
+    assert [b"a,b" in path.read_bytes() for path in blobs(settings)] == [False]
     await platform.settled()
-    (message,) = platform.heard.messages
+    (message,) = [each for each in platform.heard.messages if each["type"] != "signing_key.made"]
     assert message["type"] == "import.uploaded"
     assert message["data"]["import_id"] == made["import_id"]
     assert message["data"]["file"]["sha256"] == made["sha256"]

@@ -139,6 +139,28 @@ async def test_assets_are_filtered_and_wildcards_are_plain_characters(
     assert await names(platform, **params) == expected
 
 
+async def test_assets_that_lack_a_field_are_listed_page_by_page_and_by_type(platform: Platform) -> None:
+    own = (await platform.post("/fields", {"label": "Rack unit"})).json()["field_id"]
+    assets: list[dict[str, Any]] = [
+        {"name": "full", "asset_type": "vm", "memory_gb": 4.0, "cluster": "c1"},
+        {"name": "no-memory", "asset_type": "vm", "cluster": "c1"},
+        {"name": "no-cluster", "asset_type": "server", "memory_gb": 4.0},
+        {"name": "bare"},
+    ]
+    await found(platform, assets)
+    assert await names(platform, missing="memory_gb") == ["bare", "no-memory"]
+    assert await names(platform, missing="memory_gb", asset_type="VM") == ["no-memory"]
+    assert await names(platform, missing="memory_gb", asset_type="unknown") == ["bare"]
+    assert await names(platform, missing="cluster") == ["bare", "no-cluster"]
+    assert await names(platform, missing=own) == sorted(asset["name"] for asset in assets)
+    first = await platform.get("/assets", missing="cluster", limit=1)
+    second = await platform.get("/assets", missing="cluster", limit=1, cursor=first["next_cursor"])
+    assert sorted(page["items"][0]["name"] for page in (first, second)) == ["bare", "no-cluster"]
+    assert second["next_cursor"] is None
+    response = await platform.client.get("/api/v1/assets", params={"missing": "memory"})
+    assert (response.status_code, response.json()["code"]) == (422, "unknown_field")
+
+
 async def test_pages_are_stable_while_rows_come_and_go(platform: Platform) -> None:
     flow_id = uuid7()
     assets = [{"name": f"host{number}"} for number in range(25)]

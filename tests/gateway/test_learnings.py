@@ -84,6 +84,21 @@ async def test_feedback_is_handed_to_field_mapping_and_its_effect_shown_before_i
     assert [each["status"] for each in (await platform.get("/learnings", status="proposed"))["items"]] == ["proposed"]
 
 
+async def test_corrections_are_handed_on_to_count_at_once(platform: Platform) -> None:
+    said = ["RAM_GB should map to Memory (GB)", "Tier is not DR tier"]
+    answer = await platform.post("/feedback/process", {"corrections": said})
+    assert (answer.status_code, answer.json()["status"]) == (202, "considering")
+    told = await platform.told("learning.requested")
+    assert (told["data"]["text"], told["data"]["apply"]) == ("\n".join(said), True)
+    await platform.hear(learned(lesson(), learning_id=answer.json()["learning_id"]))
+    assert (await platform.get(f"/learnings/{answer.json()['learning_id']}"))["status"] == "applied"
+
+
+@pytest.mark.parametrize("body", [{}, {"corrections": []}, {"corrections": [""]}, {"corrections": "RAM is Memory"}])
+async def test_feedback_without_corrections_is_refused(platform: Platform, body: dict[str, Any]) -> None:
+    assert (await platform.post("/feedback/process", body)).status_code == 422
+
+
 async def test_a_refusal_is_shown_with_its_reason(platform: Platform) -> None:
     asked = (await platform.post("/learnings", {"text": "hello"})).json()
     problem = Problem(code="not_understood", detail="“hello” was not understood.")
@@ -193,10 +208,10 @@ async def test_a_template_is_a_document_that_can_be_taught_again(platform: Platf
     await platform.hear(saved(), learned(lesson("RAM_GB", own, source_id=SOURCE), lesson("Tier", None)))
     template = await platform.get(f"/templates/{SOURCE}")
     assert template["sources"][0]["headers"] == [["HOST", "RAM_GB"]]
-    assert template["sources"][0]["lessons"] == [{"column": "RAM_GB", "verdict": "is", "field": own}]
+    assert template["sources"][0]["lessons"] == [{"column": "RAM_GB", "verdict": "is", "field": own, "unit": None}]
     assert (template["lessons"], [field["field_id"] for field in template["fields"]]) == ([], [own])
     everything = await platform.get("/learnings/document")
-    assert everything["lessons"] == [{"column": "Tier", "verdict": "is", "field": None}]
+    assert everything["lessons"] == [{"column": "Tier", "verdict": "is", "field": None, "unit": None}]
     other = await platform.new_tenant()
     asked = (await platform.post("/learnings", {"document": everything}, other)).json()
     assert (await platform.told("learning.requested"))["data"]["document"] == everything

@@ -7,7 +7,7 @@ from typing import Any
 from contracts.envelope import Tenant, uuid7
 from contracts.flows import FlowUpdated, PhaseView, TimelineEntry
 from services.gateway.app import DEFAULT_TENANT
-from services.gateway.retention import shrink_old_timelines
+from services.gateway.read_model.retention import shrink_old_timelines
 from tests.gateway.platform import Platform
 
 START = datetime.now(UTC) - timedelta(hours=2)

@@ -4,8 +4,9 @@ from typing import Any
 from uuid import UUID
 
 from contracts import claim_checks
+from contracts.discovery import PhaseReadiness
 from contracts.envelope import Problem
-from contracts.quality import PhaseReadiness, QualityCompleted, QualityFailed
+from contracts.quality import QualityCompleted, QualityFailed
 from services.gateway.app import DEFAULT_TENANT
 from tests.gateway import estate
 from tests.gateway.platform import Platform, flow_updated
@@ -74,6 +75,15 @@ async def test_figures_and_what_is_behind_them_are_listed_by_measure_and_type(pl
     (failure,) = (await platform.get("/quality/failures", measure="validity"))["items"]
     assert failure == {**FAILURE, "asset_type": None, "asset_uid": None, "name": None}
     assert (await platform.get("/quality/failures", of="cpu_cores"))["items"] == []
+
+
+async def test_a_figure_of_completeness_links_to_the_assets_that_lack_the_field(platform: Platform) -> None:
+    flow_id = await measured(platform)
+    figures = (await platform.get("/quality/figures"))["items"]
+    lacking = f"/api/v1/assets?flow_id={flow_id}&missing=memory_gb"
+    assert [figure["lacking"] for figure in figures] == [lacking, None, None]
+    shown = (await platform.client.get(figures[0]["lacking"])).json()["items"]
+    assert [asset["name"] for asset in shown] == ["web"]
 
 
 async def test_a_new_inventory_of_the_flow_is_measured_anew(platform: Platform) -> None:

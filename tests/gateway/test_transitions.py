@@ -13,7 +13,7 @@ from contracts.lifecycle import LEGAL_ACTIONS, FlowAction, FlowStatus
 from contracts.rest import FlowView
 from contracts.rest_flows import FlowControlBody
 from services.chassis.errors import Conflict, ExpectedFailure
-from services.gateway.transitions import NotTakenYet, check_action, possible_actions
+from services.gateway.read_model.transitions import NotTakenYet, check_action, possible_actions
 
 ACTIONS: tuple[FlowAction, ...] = get_args(FlowAction)
 STATUSES: tuple[FlowStatus, ...] = get_args(FlowStatus)

@@ -9,8 +9,20 @@ from contracts.claim_checks import APPLICATION_LIST, APPLICATIONS, ASSETS, CONNE
 from services.agent_runner.analysis.endpoints import Directory, build_directory, resolve
 from services.agent_runner.analysis.layouts import conform
 from services.agent_runner.analysis.network_ports import INFRASTRUCTURE_PORTS
-from services.agent_runner.analysis.portfolio import attach_assets, describe_applications, folded, split_list
+from services.agent_runner.analysis.portfolio import (
+    DESCRIBED_BY,
+    attach_assets,
+    describe_applications,
+    folded,
+    split_list,
+)
 
+# What is read of assets; of a million of them every other column is memory.
+_REPEATED = ("asset_type", "operating_system_product", "operating_system_release", "application_name", *DESCRIBED_BY)
+ASSET_FIELDS = (
+    *("asset_uid", "name", "asset_id", "hostname", "vm_name", "fqdn", "ip_address", "public_ip", "dependencies"),
+    *_REPEATED,
+)
 _EXAMPLES = 10
 _EDGE = {
     "source_key": pl.String,
@@ -42,7 +54,7 @@ class DependencyAnalysis:
 
 
 def analyse_dependencies(
-    assets: pl.DataFrame, applications: pl.DataFrame, connections: pl.DataFrame, namespace: UUID
+    assets: pl.DataFrame | pl.LazyFrame, applications: pl.DataFrame, connections: pl.DataFrame, namespace: UUID
 ) -> DependencyAnalysis:
     """Group assets into applications and find the dependencies between these.
 
@@ -50,17 +62,20 @@ def analyse_dependencies(
     `namespace` and the folded name, so the same names give the same ids. Connections from an application to itself are
     left out, also where its two assets share only one of their applications.
     """
-    assets, connections = conform(assets, ASSETS), conform(connections, CONNECTIONS)
-    listed = conform(applications, APPLICATION_LIST)
-    directory = build_directory(assets)
-    membership = attach_assets(assets, listed, _assets_of_list(listed, directory))
+    assets = _read(assets.lazy())
+    connections, listed = conform(connections, CONNECTIONS), conform(applications, APPLICATION_LIST)
+    of_assets, of_list = _declared_by_assets(assets), _declared_by_list(listed)
+    named = _named_in_list(listed)
+    connected = pl.concat([connections["source"], connections["target"]]).to_frame("end").select(folded(pl.col("end")))
+    ends = pl.concat([connected["end"], of_assets["end"], of_list["end"]])
+    directory = build_directory(assets, pl.concat([ends, named["end"]]))
+    membership = attach_assets(assets, listed, _assets_of_list(named, directory))
     described = describe_applications(assets, listed, membership, namespace)
-    labels = membership.select("asset_uid", "key").join(
-        assets.select("asset_uid", pl.col("name").fill_null(pl.col("asset_uid")).alias("label")), on="asset_uid"
-    )
-    declared = _declarations(assets, listed, membership)
-    ends = pl.concat([connections["source"], connections["target"], declared["end"]])
-    owners, ambiguous, unknown = _owners(folded(pl.col("end")), ends, directory, labels, described)
+    assets = assets.select("asset_uid", pl.col("name").fill_null(pl.col("asset_uid")).alias("label"))
+    labels = membership.select("asset_uid", "key").join(assets, on="asset_uid")
+    keys = membership.select("asset_uid", pl.col("key").alias("source_key"))
+    declared = pl.concat([of_assets.join(keys, on="asset_uid").drop("asset_uid"), of_list], how="diagonal")
+    owners, ambiguous, unknown = _owners(ends, directory, labels, described)
     edges = pl.concat(
         [
             _connected(connections, owners),
@@ -93,9 +108,16 @@ def analyse_dependencies(
     )
 
 
-def _assets_of_list(listed: pl.DataFrame, directory: Directory) -> pl.DataFrame:
-    """The assets that an application list names by host name, FQDN or address: `key`, `asset_uid`."""
-    named = pl.concat(
+def _read(assets: pl.LazyFrame) -> pl.DataFrame:
+    """What is read of assets; what repeats itself as numbers, for as texts it would be half of all that is held."""
+    given = [name for name in ASSET_FIELDS if name in assets.collect_schema()]
+    read = conform(assets.select(given).collect(), {name: ASSETS[name] for name in ASSET_FIELDS})
+    return read.with_columns(pl.col(_REPEATED).cast(pl.Categorical))
+
+
+def _named_in_list(listed: pl.DataFrame) -> pl.DataFrame:
+    """What an application list names by host name, FQDN or address: `key`, `end`."""
+    return pl.concat(
         [
             listed.select(folded(pl.col("application_name")).alias("key"), split_list(pl.col(column)).alias("end"))
             .explode("end")
@@ -103,20 +125,27 @@ def _assets_of_list(listed: pl.DataFrame, directory: Directory) -> pl.DataFrame:
             for column in ("hostname", "fqdn", "ip_address")
         ]
     ).drop_nulls()
+
+
+def _assets_of_list(named: pl.DataFrame, directory: Directory) -> pl.DataFrame:
+    """The assets that an application list names: `key`, `asset_uid`."""
     return named.join(resolve(named["end"], directory).found, on="end").select("key", "asset_uid").unique()
 
 
-def _declarations(assets: pl.DataFrame, listed: pl.DataFrame, membership: pl.DataFrame) -> pl.DataFrame:
-    """One row a declared dependency: `source_key`, `declared_by` (a label), `end`, `port`."""
-    by_asset = assets.join(membership.select("asset_uid", "key"), on="asset_uid").select(
-        pl.col("key").alias("source_key"), pl.col("name").alias("declared_by"), "dependencies"
-    )
-    by_list = listed.select(
-        folded(pl.col("application_name")).alias("source_key"),
-        pl.col("application_name").alias("declared_by"),
-        "dependencies",
-    )
-    rows = pl.concat([by_asset, by_list]).drop_nulls(["source_key", "dependencies"])
+def _declared_by_assets(assets: pl.DataFrame) -> pl.DataFrame:
+    """One row a dependency that an asset declares: `asset_uid`, `declared_by` (a label), `end`, `port`."""
+    return _declarations(assets.select("asset_uid", pl.col("name").alias("declared_by"), "dependencies"))
+
+
+def _declared_by_list(listed: pl.DataFrame) -> pl.DataFrame:
+    """One row a dependency that the application list declares: `source_key`, `declared_by`, `end`, `port`."""
+    name = pl.col("application_name")
+    rows = listed.select(folded(name).alias("source_key"), name.alias("declared_by"), "dependencies")
+    return _declarations(rows.drop_nulls("source_key"))
+
+
+def _declarations(rows: pl.DataFrame) -> pl.DataFrame:
+    rows = rows.drop_nulls("dependencies")
     rows = rows.with_columns(split_list(pl.col("dependencies")).alias("end")).explode("end")
     # "db1:1433" names a port; an IPv6 address has more than one colon.
     parts = pl.col("end").str.strip_chars().str.extract_groups(r"^([^:]+)(?::(\d{1,5}))?$")
@@ -124,18 +153,18 @@ def _declarations(assets: pl.DataFrame, listed: pl.DataFrame, membership: pl.Dat
         rows.with_columns(parts.struct[0].alias("host"), parts.struct[1].cast(pl.Int64).alias("port"))
         .with_columns(folded(pl.coalesce("host", "end")).alias("end"))
         .filter(pl.col("end").is_not_null() & (pl.col("end") != ""))
-        .select("source_key", "declared_by", "end", "port")
+        .drop("dependencies", "host")
     )
 
 
 def _owners(
-    fold: pl.Expr, ends: pl.Series, directory: Directory, labels: pl.DataFrame, described: pl.DataFrame
+    ends: pl.Series, directory: Directory, labels: pl.DataFrame, described: pl.DataFrame
 ) -> tuple[pl.DataFrame, list[str], list[str]]:
     """Every end with whom it belongs to (`end`, `id`, `label`, `key`), then the ambiguous and the unknown ends.
 
     An end is an asset before it is an application of that name.
     """
-    resolved = resolve(ends.to_frame("end").select(fold)["end"], directory)
+    resolved = resolve(ends, directory)
     of_assets = resolved.found.join(labels, on="asset_uid").select(
         "end", pl.col("asset_uid").alias("id"), "label", "key"
     )

@@ -26,20 +26,29 @@ class Resolved:
     unknown: list[str]
 
 
-def build_directory(assets: pl.DataFrame) -> Directory:
-    """Index every name of every asset; full names (order 0) come before addresses (1), short names (2) and ids (3)."""
-    hosts = [_alias(assets, column, 0) for column in ("hostname", "fqdn", "name", "vm_name")]
-    addresses = [
-        _alias(listed.explode(column), column, 1)
-        for column in ("ip_address", "public_ip")
-        for listed in [assets.select("asset_uid", pl.col(column).str.replace_all(r"[,|\s]+", ";").str.split(";"))]
-    ]
-    short = [_short(_alias(assets, column, 2)) for column in ("hostname", "fqdn", "vm_name")]
-    ids = _alias(assets, "asset_id", 3)
-    without_domain = assets.filter(pl.col("fqdn").is_null())
-    bare = pl.concat([_short(_alias(without_domain, column, 0)) for column in ("hostname", "name", "vm_name")])
-    exact = pl.concat([*hosts, *addresses, *short, ids]).group_by("end", "asset_uid").agg(pl.col("order").min())
-    return Directory(exact, bare.unique())
+def build_directory(assets: pl.DataFrame, ends: pl.Series) -> Directory:
+    """Index every name of assets that one of these ends can mean.
+
+    Full names (order 0) come before addresses (1), short names (2) and ids (3).
+    """
+    wanted = ends.drop_nulls().unique().to_frame("end")
+    labels = wanted.select(_first_label(pl.col("end"))).unique()
+    without_domain = assets.filter(pl.col("fqdn").is_null()) if wanted.height else assets.clear()
+    assets = assets if wanted.height else assets.clear()
+    exact = []
+    for column in ("hostname", "fqdn", "name", "vm_name"):
+        named = _alias(assets, column, 0)
+        exact.append(named.join(wanted, on="end", how="semi"))
+        if column != "name":
+            exact.append(_short(named.with_columns(order=pl.lit(2, pl.Int64))).join(wanted, on="end", how="semi"))
+    for column in ("ip_address", "public_ip"):
+        listed = assets.select("asset_uid", pl.col(column).str.replace_all(r"[,|\s]+", ";").str.split(";"))
+        exact.append(_alias(listed.explode(column), column, 1).join(wanted, on="end", how="semi"))
+    exact.append(_alias(assets, "asset_id", 3).join(wanted, on="end", how="semi"))
+    short = (_short(_alias(without_domain, column, 0)) for column in ("hostname", "name", "vm_name"))
+    bare = [names.join(labels, on="end", how="semi") for names in short]
+    found = pl.concat(exact).group_by("end", "asset_uid").agg(pl.col("order").min())
+    return Directory(found, pl.concat(bare).unique())
 
 
 def resolve(ends: pl.Series, directory: Directory) -> Resolved:

@@ -1,5 +1,6 @@
 """Which applications there are and which assets they have, by the application list and the assets' own column."""
 
+from collections.abc import Callable
 from itertools import starmap
 from uuid import UUID, uuid5
 
@@ -37,6 +38,22 @@ _NOT_A_NAME = [
 ]
 
 
+def _alive(status: str | None) -> float:
+    """A lifecycle status of which some part still lives prevails over one that is gone."""
+    return 0.0 if is_retired(status) else 1.0
+
+
+# What an application's assets and the list say of it: which value prevails, and whether assets go before the list.
+DESCRIBED_BY: dict[str, tuple[Callable[[str | None], float | None] | None, bool]] = {
+    "environment": (environment_rank, True),
+    "criticality": (criticality_level, False),
+    "data_classification": (sensitivity_level, False),
+    "lifecycle_status": (_alive, False),
+    "business_owner": (None, False),
+    "technical_owner": (None, False),
+}
+
+
 def folded(text: pl.Expr) -> pl.Expr:
     """A name without the differences that people do not mean: case, blanks, Unicode form."""
     return text.str.normalize("NFKC").str.to_lowercase().str.replace_all(r"\s+", " ").str.strip_chars()
@@ -58,7 +75,7 @@ def attach_assets(assets: pl.DataFrame, application_list: pl.DataFrame, list_ass
     applications that an asset was named for when it is a shared platform, else it is null.
     """
     listed = application_list.select(folded(pl.col("application_name")).alias("key")).drop_nulls()
-    written = assets.select("asset_uid", pl.col("application_name").alias("name")).drop_nulls()
+    written = assets.select("asset_uid", pl.col("application_name").cast(pl.String).alias("name")).drop_nulls()
     # A listed name may hold a comma itself ("Foo, Inc. portal"): whole names go first.
     whole = folded(pl.col("name")).is_in(listed["key"].implode())
     entries = written.filter(~whole).with_columns(split_list(pl.col("name"))).explode("name")
@@ -103,7 +120,7 @@ def describe_applications(
     entries = application_list.with_columns(folded(pl.col("application_name")).alias("key")).filter(
         pl.col("key").is_not_null() & (pl.col("key") != "")
     )
-    owned = membership.select("key", "asset_uid").join(assets.drop("name"), on="asset_uid")
+    owned = membership.select("key", "asset_uid").join(assets.select("asset_uid", *DESCRIBED_BY), on="asset_uid")
     platform_users = membership.select(pl.col("platform_of").alias("name")).drop_nulls().explode("name")
     names = pl.concat(
         [
@@ -130,17 +147,11 @@ def describe_applications(
     table = table.with_columns(
         pl.Series("application_uid", [str(uuid5(namespace, key)) for key in table["key"]], dtype=pl.String)
     )
-    for column, ranks, asset_first in (
-        ("environment", environment_rank, True),
-        ("criticality", criticality_level, False),
-        ("data_classification", sensitivity_level, False),
-        ("lifecycle_status", _alive, False),
-        ("business_owner", None, False),
-        ("technical_owner", None, False),
-    ):
+    for column, (ranks, asset_first) in DESCRIBED_BY.items():
         first, second = (owned, entries) if asset_first else (entries, owned)
         for source, suffix in ((first, ""), (second, "_other")):
-            values = source.select("key", pl.col(column).str.strip_chars()).drop_nulls().filter(pl.col(column) != "")
+            texts = pl.col(column).cast(pl.String).str.strip_chars()
+            values = source.select("key", texts).drop_nulls().filter(pl.col(column) != "")
             weight = pl.lit(0.0) if ranks is None else ranked(values[column], ranks, pl.Float64).fill_null(-1.0)
             prevailing = (
                 values.with_columns(weight.alias("weight"))
@@ -153,8 +164,3 @@ def describe_applications(
             table = table.join(prevailing, on="key", how="left")
         table = table.with_columns(pl.coalesce(column, column + "_other").alias(column)).drop(column + "_other")
     return table.sort("key")
-
-
-def _alive(status: str | None) -> float:
-    """A lifecycle status of which some part still lives prevails over one that is gone."""
-    return 0.0 if is_retired(status) else 1.0

@@ -3,6 +3,8 @@
 import polars as pl
 
 from contracts.assessment import SixR
+from contracts.claim_checks import ASSESSMENTS
+from services.agent_runner.analysis.layouts import conform
 
 # The order in which treatments are told: what moves first, what does not last.
 MOVING: tuple[SixR, ...] = ("rehost", "replatform", "refactor", "repurchase")
@@ -18,7 +20,9 @@ def text(column: str) -> pl.Expr:
 
 def application_table(applications: pl.DataFrame, assessments: pl.DataFrame, plan: pl.DataFrame) -> pl.DataFrame:
     """Every application with its treatment and its wave, in the order of the plan; what moves in no wave is last."""
-    decided = assessments.unique("application_uid", keep="first", maintain_order=True).drop("name")
+    decided = (
+        conform(assessments, ASSESSMENTS).unique("application_uid", keep="first", maintain_order=True).drop("name")
+    )
     planned = plan.unique("application_uid", keep="first", maintain_order=True).select(
         "application_uid", "wave", "move_group", wave_reason="reason"
     )

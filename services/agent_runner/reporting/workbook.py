@@ -95,6 +95,8 @@ def _applications(table: pl.DataFrame) -> pl.DataFrame:
             "complexity",
             "rule",
             "reason",
+            "suggestion",
+            "suggestion_reason",
             "wave_reason",
         ),
         *("engine", "asset_count", "environment", "criticality", "business_owner", "technical_owner"),

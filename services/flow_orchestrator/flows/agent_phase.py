@@ -29,4 +29,4 @@ def agent_phase(name: str, requested: type[Event], *earlier: str, missing_worker
 
 def outputs(state: FlowState, phase: str) -> dict[str, Any]:
     """What an agent task of this flow put out; raises `KeyError` if it was not gone through."""
-    return state.result(AgentTaskCompleted, phase).outputs
+    return state.result(AgentTaskCompleted, phase).answer

@@ -1,5 +1,6 @@
 """Assessment: one of the 6 Rs for every application."""
 
+from dataclasses import replace
 from typing import Any
 from uuid import uuid5
 
@@ -12,9 +13,11 @@ from contracts.assessment import (
     SixRFailed,
     SixRRequested,
 )
+from contracts.discovery import PhaseReadiness
 from contracts.envelope import Event
 from contracts.planning import PlanInputs, PlanningRequested
 from services.flow_orchestrator.flow_type import FlowType, Phase
+from services.flow_orchestrator.flows.readiness_gate import among, readiness_gate
 from services.flow_orchestrator.state import FlowState
 
 
@@ -36,12 +39,17 @@ def _planning(state: FlowState) -> Event | None:
     )
 
 
+def _not_ready(state: FlowState) -> list[PhaseReadiness]:
+    request = state.result(AssessmentRequested)
+    return among(request.readiness, ["assessment", *request.then])
+
+
 def _outcome(state: FlowState) -> dict[str, Any]:
     decided = state.result(SixRCompleted)
     return {"application_count": decided.application_count, "distribution": decided.distribution}
 
 
-ASSESSMENT = FlowType(
+ASSESSMENT_1 = FlowType(
     name="assessment",
     version=1,
     requested=AssessmentRequested,
@@ -63,4 +71,11 @@ ASSESSMENT = FlowType(
     child_row=lambda state: _outcome(state) if state.has_result(SixRCompleted) else {},
     next_flow=_planning,
     may_start=(PlanningRequested,),
+)
+# One that a person starts asks, too, whether its data will do; what a discovery starts was asked about there.
+ASSESSMENT = replace(
+    ASSESSMENT_1,
+    version=2,
+    phases=(Phase(name="readiness", gate=readiness_gate(_not_ready)), *ASSESSMENT_1.phases),
+    migrations={1: lambda state: state},
 )

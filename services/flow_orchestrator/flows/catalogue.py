@@ -1,11 +1,11 @@
 """The flow types there are. A new one is a module beside this one and a line here."""
 
 from services.flow_orchestrator.flow_type import FlowType
-from services.flow_orchestrator.flows.assessment import ASSESSMENT
+from services.flow_orchestrator.flows.assessment import ASSESSMENT, ASSESSMENT_1
 from services.flow_orchestrator.flows.collection import COLLECTION
-from services.flow_orchestrator.flows.discovery import DISCOVERY
+from services.flow_orchestrator.flows.discovery import DISCOVERY, DISCOVERY_1, DISCOVERY_2
 from services.flow_orchestrator.flows.modernization import MODERNIZATION
-from services.flow_orchestrator.flows.planning import PLANNING
+from services.flow_orchestrator.flows.planning import PLANNING, PLANNING_1
 
 
 class UnknownFlowType(LookupError):
@@ -41,6 +41,10 @@ class Catalogue:
             raise UnknownFlowType(f"there is no flow type {name} {version or ''}; there are {known}")
         return found
 
+    def versions(self, name: str) -> list[int]:
+        """The versions that there are of a flow type, the oldest first."""
+        return sorted(version for known, version in self._versions if known == name)
+
     def started_by(self, request: type) -> FlowType | None:
         """The newest flow type that events of this class start."""
         return self._starts.get(request)
@@ -50,4 +54,6 @@ class Catalogue:
         return list(self._versions.values())
 
 
-FLOW_TYPES = Catalogue(COLLECTION, DISCOVERY, ASSESSMENT, PLANNING, MODERNIZATION)
+FLOW_TYPES = Catalogue(
+    COLLECTION, DISCOVERY_1, DISCOVERY_2, DISCOVERY, ASSESSMENT_1, ASSESSMENT, PLANNING_1, PLANNING, MODERNIZATION
+)

@@ -6,7 +6,7 @@ from contracts.collection import CollectionCompleted, CollectionFailed, Collecti
 from services.flow_orchestrator.flow_type import END, Choice, FlowType, Gate, Phase
 from services.flow_orchestrator.flows.agent_phase import agent_phase, outputs
 
-_WORKER = "a service that takes agent_task.requested (the agents)"
+_WORKER = "agents that have its capability"
 
 
 _task = partial(agent_phase, missing_worker=_WORKER)

@@ -1,5 +1,6 @@
 """Discovery: read the files, map their columns (a person settles the doubtful ones), clean, find dependencies."""
 
+from dataclasses import replace
 from typing import Any
 from uuid import uuid5
 
@@ -21,12 +22,15 @@ from contracts.discovery import (
     InventoryCompleted,
     InventoryFailed,
     InventoryRequested,
+    PhaseReadiness,
     ReportInputs,
 )
 from contracts.envelope import Event
 from contracts.flows import ApprovalDecided
-from services.flow_orchestrator.flow_type import FlowType, Gate, Phase
+from services.flow_orchestrator.flow_type import Choice, FlowType, Gate, Phase
+from services.flow_orchestrator.flows.mapping_advice import ADVICE, advice_phase, asks_an_agent
 from services.flow_orchestrator.flows.mapping_review import decided_mappings
+from services.flow_orchestrator.flows.readiness_gate import among, readiness_gate
 from services.flow_orchestrator.state import FlowState
 
 
@@ -83,7 +87,7 @@ def _child_row(state: FlowState) -> dict[str, Any]:
     return row
 
 
-DISCOVERY = FlowType(
+DISCOVERY_1 = FlowType(
     name="discovery",
     version=1,
     requested=DiscoveryRequested,
@@ -155,4 +159,42 @@ DISCOVERY = FlowType(
     child_row=_child_row,
     next_flow=_assessment,
     may_start=(AssessmentRequested,),
+)
+
+
+def _not_ready(state: FlowState) -> list[PhaseReadiness]:
+    return among(state.result(InventoryCompleted).readiness, state.result(DiscoveryRequested).then)
+
+
+# Asks a person where the inventory is not ready for what is to follow: here it can still be made so.
+DISCOVERY_2 = replace(
+    DISCOVERY_1,
+    version=2,
+    phases=tuple(
+        replace(phase, gate=readiness_gate(_not_ready)) if phase.name == "inventory" else phase
+        for phase in DISCOVERY_1.phases
+    ),
+    migrations={1: lambda state: state},
+)
+
+
+def _with_advice(phase: Phase) -> tuple[Phase, ...]:
+    """The phases in place of one: an agent may look at doubtful columns before a person does."""
+    if phase.name != "field_mapping" or phase.gate is None:
+        return (phase,)
+    alone = replace(phase.gate, needed=lambda state: not asks_an_agent(state) and _doubtful(state))
+    asking = replace(phase, gate=alone, then=Choice(((asks_an_agent, ADVICE),), otherwise="inventory"))
+    return asking, advice_phase(phase.gate)
+
+
+def _doubtful(state: FlowState) -> bool:
+    return state.result(FieldMappingCompleted).review_count > 0
+
+
+# Where the tenant has a model, an agent looks at the doubtful columns first; what it says stands beside the rules'.
+DISCOVERY = replace(
+    DISCOVERY_2,
+    version=3,
+    phases=tuple(each for phase in DISCOVERY_2.phases for each in _with_advice(phase)),
+    migrations={1: lambda state: state, 2: lambda state: state},
 )

@@ -12,7 +12,7 @@ from services.flow_orchestrator.flow_type import END, Choice, FlowType, Gate, Pa
 from services.flow_orchestrator.flows.agent_phase import agent_phase, outputs
 from services.flow_orchestrator.state import FlowState
 
-_WORKER = "a service that takes agent_task.requested (the agents and their sandbox)"
+_WORKER = "agents that have its capability"
 
 
 _task = partial(agent_phase, missing_worker=_WORKER)

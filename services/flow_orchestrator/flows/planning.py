@@ -1,7 +1,9 @@
 """Planning: waves, a person's approval of them, and the report."""
 
+from dataclasses import replace
 from typing import Any
 
+from contracts.discovery import PhaseReadiness
 from contracts.flows import ApprovalDecided
 from contracts.planning import (
     PlanningCompleted,
@@ -16,6 +18,7 @@ from contracts.planning import (
     WavePlanningRequested,
 )
 from services.flow_orchestrator.flow_type import FlowType, Gate, Phase
+from services.flow_orchestrator.flows.readiness_gate import among, readiness_gate
 from services.flow_orchestrator.state import FlowState
 
 
@@ -44,7 +47,11 @@ def _outcome(state: FlowState) -> dict[str, Any]:
     return {"wave_count": len(waves), "application_count": sum(len(wave.application_ids) for wave in waves)}
 
 
-PLANNING = FlowType(
+def _not_ready(state: FlowState) -> list[PhaseReadiness]:
+    return among(state.result(PlanningRequested).readiness, ["planning"])
+
+
+PLANNING_1 = FlowType(
     name="planning",
     version=1,
     requested=PlanningRequested,
@@ -86,4 +93,11 @@ PLANNING = FlowType(
     announce=lambda state: {},
     outcome=_outcome,
     child_row=lambda state: _outcome(state) if state.has_result(WavePlanningCompleted) else {},
+)
+# One that a person starts asks, too, whether its data will do.
+PLANNING = replace(
+    PLANNING_1,
+    version=2,
+    phases=(Phase(name="readiness", gate=readiness_gate(_not_ready)), *PLANNING_1.phases),
+    migrations={1: lambda state: state},
 )

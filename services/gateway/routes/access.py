@@ -6,12 +6,24 @@ from typing import Annotated
 from fastapi import Depends, Request
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from contracts.agent_tasks import AgentTaskCancelled, AgentTaskRequested
+from contracts.api_keys import AccessRefused, ApiKeyCreated, ApiKeyRevoked, ApiKeyRotated
 from contracts.assessment import AssessmentRequested
 from contracts.assets import AssetOriginRequested, AssetSplitRequested, DuplicateDecided
+from contracts.audit_log import (
+    AuditCheckpointRequested,
+    AuditEntriesRequested,
+    AuditExported,
+    AuditExportRequested,
+    AuditKeyRequested,
+    ReportExported,
+)
 from contracts.collection import CollectionRequested
+from contracts.configuration import ConfigurationChanged
 from contracts.discovery import DiscoveryRequested, ImportUploaded
+from contracts.encryption import EncryptionKeyAdded
 from contracts.envelope import Event
-from contracts.flows import ApprovalDecided
+from contracts.flows import ApprovalDecided, ApprovalEdited
 from contracts.learning import (
     LearningDecided,
     LearningRequested,
@@ -30,45 +42,106 @@ from contracts.lifecycle import (
 )
 from contracts.modernization import ModernizationRequested
 from contracts.operations import AuditVerificationRequested, DeadLetterDropped, DeadLetterReplayed
+from contracts.people import (
+    IdentityLinked,
+    InvitationWithdrawn,
+    LoginFailed,
+    LoginLocked,
+    LoginProviderDeleted,
+    LoginProviderSaved,
+    LoginSucceeded,
+    PasswordChanged,
+    PasswordResetMade,
+    RefreshTokenReused,
+    RoleGranted,
+    RoleRevoked,
+    SessionRevoked,
+    SigningKeyMade,
+    SigningKeysRevoked,
+    UserDeactivated,
+    UserInvited,
+    UserJoined,
+    UserReactivated,
+)
 from contracts.planning import PlanningRequested
 from contracts.quality import QualityRequested
+from contracts.webhooks import WebhookChanged, WebhookDeliveryRequested, WebhookPinged
+from contracts.work import WorkCancelled
 from services.chassis.outbox import add_events
 from services.chassis.runtime import Runtime
 from services.gateway.handlers import service
-from services.gateway.keys import Caller
+from services.gateway.principal import Caller
 
 # What requests make the gateway send, beside what its handlers return.
 SENT_BY_ROUTES: tuple[type[Event], ...] = (
+    AccessRefused,
+    AgentTaskCancelled,
+    AgentTaskRequested,
+    ApiKeyCreated,
+    ApiKeyRevoked,
+    ApiKeyRotated,
     ApprovalDecided,
+    ApprovalEdited,
     AssessmentRequested,
     AssetOriginRequested,
     AssetSplitRequested,
+    AuditCheckpointRequested,
+    AuditEntriesRequested,
+    AuditExportRequested,
+    AuditExported,
+    AuditKeyRequested,
     AuditVerificationRequested,
     CollectionRequested,
+    ConfigurationChanged,
     DeadLetterDropped,
     DeadLetterReplayed,
     DiscoveryRequested,
     DuplicateDecided,
+    EncryptionKeyAdded,
     FlowControlRequested,
     FlowForkRequested,
     FlowRepairRequested,
     FlowScheduleDeleted,
     FlowScheduleSaved,
+    IdentityLinked,
     ImportUploaded,
+    InvitationWithdrawn,
     LearningDecided,
     LearningRequested,
+    LoginFailed,
+    LoginLocked,
+    LoginProviderDeleted,
+    LoginProviderSaved,
+    LoginSucceeded,
     MappingDeleted,
     MappingSourceRenamed,
     ModernizationRequested,
     OwnFieldDeleted,
     OwnFieldSaved,
+    PasswordChanged,
+    PasswordResetMade,
     PlanningRequested,
     QualityRequested,
+    RefreshTokenReused,
+    RoleGranted,
+    RoleRevoked,
+    SessionRevoked,
+    SigningKeyMade,
+    SigningKeysRevoked,
+    ReportExported,
     TenantLimitsSaved,
+    UserDeactivated,
+    UserInvited,
+    UserJoined,
+    UserReactivated,
+    WebhookChanged,
+    WebhookDeliveryRequested,
+    WebhookPinged,
+    WorkCancelled,
 )
 
 
-def running(request: Request) -> Runtime:
+async def running(request: Request) -> Runtime:
     """The runtime that this gateway belongs to."""
     runtime: Runtime = request.app.state.runtime
     return runtime

@@ -18,10 +18,11 @@ from contracts.rest_assets import (
     DuplicateView,
 )
 from services.chassis.errors import Conflict, NotFound
-from services.gateway.asset_tables import AssetChange, AssetOrigin, DuplicatePair
-from services.gateway.keys import Caller
-from services.gateway.lineage import holder
+from services.gateway.flows.lineage import holder
+from services.gateway.idempotency import Creating
 from services.gateway.pagination import Page
+from services.gateway.principal import Caller
+from services.gateway.read_model.asset_tables import AssetChange, AssetOrigin, DuplicatePair
 from services.gateway.routes.access import Gateway, Reading, emit
 from services.gateway.routes.flows import newest_flow
 from services.gateway.routes.inventory import FlowId, listed
@@ -30,7 +31,10 @@ from services.gateway.tables import Asset
 router = APIRouter(tags=["assets"])
 
 
-@router.get("/assets/{asset_uid}/origin")
+@router.get(
+    "/assets/{asset_uid}/origin",
+    responses={202: {"model": AssetOriginView, "description": "Asked for; ask again in a moment"}},
+)
 async def show_asset_origin(
     asset_uid: UUID, caller: Caller, gateway: Gateway, response: Response, flow_id: FlowId = None
 ) -> AssetOriginView:
@@ -77,10 +81,10 @@ def _origin_view(asset: Asset, found: AssetOrigin | None) -> AssetOriginView:
 
 @router.post("/assets/{asset_uid}/split", status_code=202)
 async def split_asset(
-    asset_uid: UUID, body: AssetSplitBody, caller: Caller, gateway: Gateway, flow_id: FlowId = None
+    asset_uid: UUID, body: AssetSplitBody, caller: Caller, once: Creating, flow_id: FlowId = None
 ) -> rest.AssetView:
     """Take rows out of an asset that are another machine: it becomes two, in this and every later import."""
-    async with gateway.database.transaction(caller.tenant) as session:
+    async with once.transaction() as session:
         asset = await _asset(session, asset_uid, flow_id)
         rows = asset.source_rows.split("; ")
         if not set(body.source_rows) < set(rows):
@@ -94,9 +98,7 @@ async def split_asset(
             apart=body.source_rows, decided_by=caller.name,
         )  # fmt: skip
         await emit(session, request)
-        view = rest.AssetView.model_validate(asset)
-    gateway.committed()
-    return view
+        return once.keep(rest.AssetView.model_validate(asset))
 
 
 @router.get("/asset-changes")
@@ -133,11 +135,11 @@ async def list_duplicates(
 
 @router.post("/duplicates/{asset_uid}/{other_uid}/decide", status_code=202)
 async def decide_duplicate(
-    asset_uid: UUID, other_uid: UUID, body: DuplicateDecisionBody, caller: Caller, gateway: Gateway
+    asset_uid: UUID, other_uid: UUID, body: DuplicateDecisionBody, caller: Caller, once: Creating
 ) -> DuplicateView:
     """Say whether two assets are one machine; it holds from the engagement's next inventory on."""
     pair = (asset_uid, other_uid)
-    async with gateway.database.transaction(caller.tenant) as session:
+    async with once.transaction() as session:
         known = DuplicatePair.asset_uid.in_(pair) & DuplicatePair.other_uid.in_(pair)
         found = await session.scalar(select(DuplicatePair).where(known).limit(1))
         if found is None or asset_uid == other_uid:
@@ -146,9 +148,8 @@ async def decide_duplicate(
             tenant=caller.tenant, asset_uid=asset_uid, other_uid=other_uid, same=body.same, decided_by=caller.name
         )
         await emit(session, decided)
-        view = DuplicateView.model_validate(found)
-    gateway.committed()
-    return view.model_copy(update={"same": body.same, "decided_by": caller.name})
+        pair_as_was = DuplicateView.model_validate(found)
+        return once.keep(pair_as_was.model_copy(update={"same": body.same, "decided_by": caller.name}))
 
 
 async def _asset(session: AsyncSession, asset_uid: UUID, flow_id: UUID | None) -> Asset:

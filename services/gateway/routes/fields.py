@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from datetime import UTC, datetime
+from uuid import UUID
 
 from fastapi import APIRouter
 from sqlalchemy import delete, select
@@ -14,8 +15,10 @@ from contracts.learning import OWN_PREFIX, OwnField, OwnFieldDeleted, OwnFieldSa
 from contracts.rest import Page
 from contracts.rest_learning import FieldView, OwnFieldBody, OwnFieldCreate
 from services.chassis.errors import Conflict, ExpectedFailure, NotFound
-from services.gateway.keys import Caller, Principal
-from services.gateway.learning_tables import OwnFieldRow
+from services.gateway.duties import MAPPING, note_edit
+from services.gateway.idempotency import Creating
+from services.gateway.principal import Caller, Principal
+from services.gateway.read_model.learning_tables import OwnFieldRow
 from services.gateway.routes.access import Gateway, Reading, emit
 
 router = APIRouter(tags=["fields"])
@@ -35,17 +38,15 @@ async def list_fields(session: Reading) -> Page[FieldView]:
 
 
 @router.post("/fields", status_code=201)
-async def create_field(body: OwnFieldCreate, caller: Caller, gateway: Gateway) -> FieldView:
+async def create_field(body: OwnFieldCreate, caller: Caller, once: Creating) -> FieldView:
     """Add a field of this engagement's own: columns with its label or its names are mapped to it from now on."""
     field_id = body.field_id or field_id_of(body.label)
-    async with gateway.database.transaction(caller.tenant) as session:
+    async with once.transaction() as session:
         if await session.scalar(select(OwnFieldRow).where(OwnFieldRow.field_id == field_id)) is not None:
             raise Conflict("field_exists", f"There is a field {field_id} already. Change it, or choose another id.")
         if len(await own_field_ids(session)) >= MOST_OWN_FIELDS:
             raise Conflict("too_many_fields", f"An engagement has at most {MOST_OWN_FIELDS} fields of its own.")
-        view = await save_field(session, caller, _field(field_id, body))
-    gateway.committed()
-    return view
+        return once.keep(await save_field(session, caller, _field(field_id, body)))
 
 
 @router.put("/fields/{field_id}")
@@ -64,22 +65,27 @@ async def delete_field(field_id: str, caller: Caller, gateway: Gateway) -> Field
     async with gateway.database.transaction(caller.tenant) as session:
         view = _view(await _own_field(session, field_id))
         await session.execute(delete(OwnFieldRow).where(OwnFieldRow.field_id == field_id))
+        await note_edit(session, caller, MAPPING, f"the field {field_id}")
         await emit(session, OwnFieldDeleted(tenant=caller.tenant, field_id=field_id, deleted_by=caller.name))
     gateway.committed()
     return view
 
 
-async def save_field(session: AsyncSession, caller: Principal, field: OwnField) -> FieldView:
-    """Write a field and tell of it with this transaction."""
+async def save_field(
+    session: AsyncSession, caller: Principal, field: OwnField, learning_id: UUID | None = None
+) -> FieldView:
+    """Write a field and tell of it with this transaction; `learning_id`: the document that it comes with."""
     row = {
         "field_id": field.field_id,
         "field": field.model_dump(mode="json"),
+        "learning_id": learning_id,
         "saved_by": caller.name,
         "saved_at": datetime.now(UTC),
     }
     key = ["client_account_id", "engagement_id", "field_id"]
     statement = insert(OwnFieldRow).values(row).on_conflict_do_update(index_elements=key, set_=row)
     await session.execute(statement)
+    await note_edit(session, caller, MAPPING, f"the field {field.field_id}")
     await emit(session, OwnFieldSaved(tenant=caller.tenant, field=field, saved_by=caller.name))
     return FieldView(**field.model_dump(), own=True, saved_by=caller.name, saved_at=row["saved_at"])
 

@@ -26,13 +26,16 @@ from contracts.rest_flows import (
     FlowStart,
 )
 from services.chassis.errors import Conflict, NotFound
-from services.gateway.flow_starts import requested
-from services.gateway.flow_tables import FlowEntry, FlowRefusal, FlowRepairRun
-from services.gateway.keys import Caller, Principal
-from services.gateway.requested_flows import check_queue, show_requested
+from services.gateway.flows.details import flow_detail
+from services.gateway.flows.requested_flows import check_queue, show_requested
+from services.gateway.flows.starts import requested
+from services.gateway.idempotency import Creating, Once
+from services.gateway.principal import Caller, Principal
+from services.gateway.quotas import check_flow
+from services.gateway.read_model.flow_tables import FlowEntry, FlowRefusal, FlowRepairRun
+from services.gateway.read_model.transitions import check_action
 from services.gateway.routes.access import Gateway, Reading, emit
-from services.gateway.routes.flows import flow_detail, required_flow
-from services.gateway.transitions import check_action
+from services.gateway.routes.flows import required_flow
 
 router = APIRouter(tags=["flows"])
 
@@ -44,24 +47,25 @@ Asked = Annotated[FlowControlBody, Body()]
 
 
 @router.post("/flows", status_code=202)
-async def start_flow(body: FlowStart, caller: Caller, gateway: Gateway) -> rest.FlowDetail:
+async def start_flow(body: FlowStart, caller: Caller, gateway: Gateway, once: Creating) -> rest.FlowDetail:
     """Start a flow, or with `options` create it held, at a time, with a priority or a deadline.
 
     429 with `Retry-After` while too many flows of the engagement have not begun.
     """
-    async with gateway.database.transaction(caller.tenant) as session:
+    async with once.transaction() as session:
         await check_queue(session, gateway.settings.queued_flows_limit)
+        await check_flow(session, caller.tenant)
         request = await requested(session, caller.tenant, body.root)
         await emit(session, request)
-        detail = await flow_detail(session, request.flow_id)
-    gateway.committed()
-    return detail
+        return once.keep(await flow_detail(session, request.flow_id))
 
 
 @router.post("/flows/{flow_id}/fork", status_code=202)
-async def fork_flow(flow_id: UUID, body: FlowForkBody, caller: Caller, gateway: Gateway) -> FlowAccepted:
+async def fork_flow(
+    flow_id: UUID, body: FlowForkBody, caller: Caller, gateway: Gateway, once: Creating
+) -> FlowAccepted:
     """Begin a new flow from a checkpoint of this one; what was finished then is kept. Returns the new flow."""
-    async with gateway.database.transaction(caller.tenant) as session:
+    async with once.transaction() as session:
         origin = await required_flow(session, flow_id)
         of_flow = select(FlowEntry.seq).where(FlowEntry.flow_id == flow_id, FlowEntry.checkpoint)
         checkpoints = list(await session.scalars(of_flow.order_by(FlowEntry.seq)))
@@ -69,14 +73,14 @@ async def fork_flow(flow_id: UUID, body: FlowForkBody, caller: Caller, gateway: 
             known = f"It has {', '.join(map(str, checkpoints))}." if checkpoints else "It has none yet."
             raise Conflict("no_such_checkpoint", f"The flow {flow_id} has no checkpoint {body.seq}. {known}")
         await check_queue(session, gateway.settings.queued_flows_limit)
+        await check_flow(session, caller.tenant)
         request = FlowForkRequested(
             tenant=caller.tenant, flow_id=uuid7(), origin_flow_id=flow_id, seq=body.seq, requested_by=caller.name
         )
         await show_requested(session, request, origin.flow_type, StartOptions(), forked_from=flow_id)
         await emit(session, request)
         detail = await flow_detail(session, request.flow_id)
-    gateway.committed()
-    return FlowAccepted(**detail.model_dump(), request_id=request.id)
+        return once.keep(FlowAccepted(**detail.model_dump(), request_id=request.id))
 
 
 @router.post("/flows/{flow_id}/{action}", status_code=202)
@@ -84,18 +88,18 @@ async def control_flow(
     flow_id: UUID,
     action: Action,
     caller: Caller,
-    gateway: Gateway,
+    once: Creating,
     response: Response,
     body: Asked = FlowControlBody(),  # noqa: B008 - FastAPI reads the default, and it is never changed
 ) -> FlowAccepted:
     """Start, pause, resume, cancel, retry, skip or migrate a flow. 409 names what is possible if this is not."""
-    return await _ask(flow_id, action, body, caller, gateway, response)
+    return await _ask(flow_id, action, body, caller, once, response)
 
 
 @router.delete("/flows/{flow_id}", status_code=202)
-async def delete_flow(flow_id: UUID, caller: Caller, gateway: Gateway, response: Response) -> FlowAccepted:
+async def delete_flow(flow_id: UUID, caller: Caller, once: Creating, response: Response) -> FlowAccepted:
     """Remove an ended flow with its history and what it found; the audit log keeps what happened."""
-    return await _ask(flow_id, "delete", FlowControlBody(), caller, gateway, response)
+    return await _ask(flow_id, "delete", FlowControlBody(), caller, once, response)
 
 
 async def _ask(
@@ -103,19 +107,20 @@ async def _ask(
     action: FlowAction,
     asked: FlowControlBody,
     caller: Principal,
-    gateway: Gateway,
+    once: Once,
     response: Response,
 ) -> FlowAccepted:
-    async with gateway.database.transaction(caller.tenant) as session:
+    async with once.transaction() as session:
         detail = await flow_detail(session, flow_id)
         check_action(detail, action, asked)
         request = FlowControlRequested(
             tenant=caller.tenant, flow_id=flow_id, action=action, requested_by=caller.name, **asked.model_dump()
         )
         await emit(session, request)
-    gateway.committed()
-    response.headers["Location"] = f"/api/v1/flows/{flow_id}/requests/{request.id}"
-    return FlowAccepted(**detail.model_dump(), request_id=request.id)
+        location = f"/api/v1/flows/{flow_id}/requests/{request.id}"
+        accepted = once.keep(FlowAccepted(**detail.model_dump(), request_id=request.id), location)
+    response.headers["Location"] = location
+    return accepted
 
 
 @router.get("/flows/{flow_id}/requests/{request_id}")
@@ -139,10 +144,10 @@ async def show_request(flow_id: UUID, request_id: UUID, session: Reading) -> Flo
 
 
 @router.post("/flow-repairs", status_code=202)
-async def repair_flows(body: FlowRepairBody, caller: Caller, gateway: Gateway) -> FlowRepairView:
+async def repair_flows(body: FlowRepairBody, caller: Caller, once: Creating) -> FlowRepairView:
     """Look for flows whose rows, work or timers disagree, and mend them; safe at any time."""
     repair_id = uuid7()
-    async with gateway.database.transaction(caller.tenant) as session:
+    async with once.transaction() as session:
         if body.flow_id is not None:
             await required_flow(session, body.flow_id)
         await session.execute(insert(FlowRepairRun).values(repair_id=repair_id, flow_id=body.flow_id))
@@ -152,8 +157,7 @@ async def repair_flows(body: FlowRepairBody, caller: Caller, gateway: Gateway) -
                 tenant=caller.tenant, flow_id=body.flow_id, repair_id=repair_id, requested_by=caller.name
             ),
         )
-    gateway.committed()
-    return FlowRepairView(repair_id=repair_id, status="running", flow_id=body.flow_id)
+        return once.keep(FlowRepairView(repair_id=repair_id, status="running", flow_id=body.flow_id))
 
 
 @router.get("/flow-repairs/{repair_id}")

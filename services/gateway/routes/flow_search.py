@@ -8,8 +8,8 @@ from sqlalchemy import select
 from contracts.rest import FlowView
 from contracts.rest_flows import FlowMatch, FlowMatches
 from services.chassis.errors import ExpectedFailure
+from services.gateway.flows.search import MOST_FLOWS, find
 from services.gateway.routes.access import Reading
-from services.gateway.search import MOST_FLOWS, find
 from services.gateway.tables import Flow
 
 router = APIRouter(tags=["flows"])

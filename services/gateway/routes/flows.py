@@ -12,13 +12,13 @@ from contracts.flows import FlowTypeName
 from contracts.lifecycle import FlowStatus
 from contracts.rest_flows import TimelineItem
 from services.chassis.errors import NotFound
-from services.gateway.flow_tables import FlowEntry, FlowRefusal
-from services.gateway.keys import Caller
-from services.gateway.lineage import holder
+from services.gateway.flows.details import flow_detail, no_flow
+from services.gateway.flows.lineage import holder
 from services.gateway.pagination import Page
+from services.gateway.principal import Caller
+from services.gateway.read_model.flow_tables import FlowEntry, FlowRefusal
 from services.gateway.routes.access import Gateway, Reading
-from services.gateway.tables import Approval, Flow, Mappings, ReportFile
-from services.gateway.transitions import possible_actions
+from services.gateway.tables import Flow, Mappings
 
 router = APIRouter(tags=["flows"])
 
@@ -119,30 +119,8 @@ async def required_flow(session: AsyncSession, flow_id: UUID | None) -> Flow:
     """The row of a flow; raises `NotFound`."""
     flow = await session.scalar(select(Flow).where(Flow.flow_id == flow_id))
     if flow is None:
-        raise NotFound("flow_not_found", f"There is no flow {flow_id} in this engagement.")
+        raise no_flow(flow_id)
     return flow
-
-
-async def flow_detail(session: AsyncSession, flow_id: UUID | None) -> rest.FlowDetail:
-    """A flow with what belongs to it; raises `NotFound`."""
-    flow = await required_flow(session, flow_id)
-    following = await session.scalars(select(Flow.flow_id).where(Flow.parent_flow_id == flow_id))
-    pending = await session.scalars(
-        select(Approval.task_id).where(Approval.flow_id == flow_id, Approval.status == "pending")
-    )
-    formats = await session.scalars(select(ReportFile.format).where(ReportFile.flow_id == flow_id))
-    refusal = await session.scalar(
-        select(FlowRefusal).where(FlowRefusal.flow_id == flow_id).order_by(FlowRefusal.at.desc()).limit(1)
-    )
-    detail = rest.FlowDetail.model_validate(flow)
-    update = {
-        "next_flow_ids": list(following),
-        "pending_approval_ids": list(pending),
-        "report_formats": sorted(formats),
-        "possible_actions": list(possible_actions(detail)),
-        "last_refusal": None if refusal is None else rest.Refusal.model_validate(refusal),
-    }
-    return detail.model_copy(update=update)
 
 
 async def newest_flow(session: AsyncSession, flow_type: FlowTypeName, flow_id: UUID | None) -> UUID | None:

@@ -1,5 +1,6 @@
 """What was found and decided: assets, applications, dependencies, treatments, waves, and what could not be read."""
 
+from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
@@ -10,10 +11,14 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from contracts import rest
 from contracts.assessment import SixR
+from contracts.catalog import CATALOG
 from contracts.flows import FlowTypeName
-from services.gateway.lineage import holder
+from services.chassis.errors import ExpectedFailure
+from services.gateway.flows.exact_search import found_exactly, refuse_part_of_application, refuse_part_of_name
+from services.gateway.flows.lineage import holder
 from services.gateway.pagination import Page, Paging
 from services.gateway.routes.access import Reading
+from services.gateway.routes.fields import own_field_ids
 from services.gateway.routes.flows import newest_flow
 from services.gateway.tables import (
     Application,
@@ -27,32 +32,56 @@ from services.gateway.tables import (
 
 router = APIRouter(tags=["inventory"])
 V = TypeVar("V", bound=rest.View)
+# What figures of data quality call the type of an asset of which no row states one.
+UNKNOWN_TYPE = "unknown"
 FlowId = Annotated[UUID | None, Query(description="The flow that found it; the newest completed one if left out")]
 
 
+@dataclass(frozen=True)
 class AssetFilter:
-    """Which assets to list; texts are compared without regard to case."""
+    """Which assets to list."""
 
-    def __init__(
-        self,
-        q: Annotated[str | None, Query(description="Part of the name")] = None,
-        environment: str | None = None,
-        operating_system: Annotated[str | None, Query(description="Part of the operating system's name")] = None,
-        application_name: str | None = None,
-        asset_type: str | None = None,
-    ) -> None:
-        self.conditions: list[ColumnElement[bool]] = []
-        for column, part in ((Asset.name, q), (Asset.operating_system, operating_system)):
-            if part is not None:
-                self.conditions.append(column.icontains(part, autoescape=True))
-        exact = (
-            (Asset.environment, environment),
-            (Asset.application_name, application_name),
-            (Asset.asset_type, asset_type),
-        )
-        for column, value in exact:
-            if value is not None:
-                self.conditions.append(column.ilike(_literal(value), escape="\\"))
+    missing: str | None
+    part: str | None
+    whole: dict[str, str]
+    conditions: list[ColumnElement[bool]]
+
+
+async def asset_filter(
+    q: Annotated[str | None, Query(description="Part of the name; refused where names are sealed")] = None,
+    name: Annotated[str | None, Query(max_length=300, description="Host name, FQDN or VM name as a whole")] = None,
+    address: Annotated[str | None, Query(max_length=100, description="IP or MAC address as a whole")] = None,
+    environment: str | None = None,
+    operating_system: Annotated[str | None, Query(description="Part of the operating system's name")] = None,
+    application_name: str | None = None,
+    asset_type: Annotated[str | None, Query(description="`unknown`: those of which no row states it")] = None,
+    missing: Annotated[str | None, Query(description="Only assets without a value of this field, by its id")] = None,
+) -> AssetFilter:
+    """What is asked for; texts are compared without regard to case."""
+    conditions: list[ColumnElement[bool]] = []
+    for column, part in ((Asset.name, q), (Asset.operating_system, operating_system)):
+        if part is not None:
+            conditions.append(column.icontains(part, autoescape=True))
+    exact = (
+        (Asset.environment, environment),
+        (Asset.application_name, application_name),
+        (Asset.asset_type, None if asset_type == UNKNOWN_TYPE else asset_type),
+    )
+    for column, value in exact:
+        if value is not None:
+            conditions.append(column.ilike(_literal(value), escape="\\"))
+    if asset_type == UNKNOWN_TYPE:
+        conditions.append(Asset.asset_type.is_(None))
+    if missing is not None:
+        conditions.append(_lacks(missing))
+    whole = {kind: text for kind, text in (("name", name), ("address", address)) if text is not None}
+    return AssetFilter(missing, q, whole, conditions)
+
+
+def _lacks(field: str) -> ColumnElement[bool]:
+    """That an asset has no value of a field: in its column, or among the attributes."""
+    column = Asset.__table__.columns.get(field)
+    return Asset.attributes[field].as_string().is_(None) if column is None else column.is_(None)
 
 
 def _literal(value: str) -> str:
@@ -73,14 +102,23 @@ async def listed(
     return rest.Page(items=[view.model_validate(row) for row in rows], next_cursor=cursor)
 
 
+def _discovery(flow_id: UUID | None) -> tuple[FlowTypeName, UUID | None]:
+    return "discovery", flow_id
+
+
 @router.get("/assets")
 async def list_assets(
-    session: Reading, page: Page, wanted: Annotated[AssetFilter, Depends()], flow_id: FlowId = None
+    session: Reading, page: Page, wanted: Annotated[AssetFilter, Depends(asset_filter)], flow_id: FlowId = None
 ) -> rest.Page[rest.AssetView]:
-    """Assets of a discovery."""
-    statement = select(Asset).where(*wanted.conditions)
-    keys = (Asset.flow_id, Asset.asset_uid)
-    return await listed(session, page, ("discovery", flow_id), statement, keys, rest.AssetView)
+    """Assets of a discovery; with `missing` those that lack a field, which is what counts against its completeness."""
+    if wanted.missing is not None and wanted.missing not in CATALOG.keys() | await own_field_ids(session):
+        raise ExpectedFailure("unknown_field", f"There is no field {wanted.missing!r}. GET /fields lists them all.")
+    keys, found_by = (Asset.flow_id, Asset.asset_uid), _discovery(flow_id)
+    if wanted.part is not None:
+        await refuse_part_of_name(session, await holder(session, await newest_flow(session, *found_by), keys[0]))
+    exact = [await found_exactly(session, kind, text) for kind, text in wanted.whole.items()]
+    statement = select(Asset).where(*wanted.conditions, *exact)
+    return await listed(session, page, found_by, statement, keys, rest.AssetView)
 
 
 @router.get("/applications")
@@ -95,6 +133,9 @@ async def list_applications(
 ) -> rest.Page[rest.ApplicationView]:
     """Applications of a discovery."""
     statement = select(Application)
+    if q is not None and inferred is not False:
+        flow = await newest_flow(session, *_discovery(flow_id))
+        await refuse_part_of_application(session, await holder(session, flow, Application.flow_id))
     if q is not None:
         statement = statement.where(Application.name.icontains(q, autoescape=True))
     if inferred is not None:

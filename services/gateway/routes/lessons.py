@@ -10,8 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from contracts import rest
 from contracts.rest_learning import LessonAnalysis, LessonView
 from services.gateway.learning_analysis import analysis_of
-from services.gateway.learning_tables import LessonRow, SavedMapping
 from services.gateway.pagination import Page
+from services.gateway.read_model.learning_tables import LessonRow, SavedMapping
 from services.gateway.routes.access import Reading
 
 router = APIRouter(tags=["learnings"])

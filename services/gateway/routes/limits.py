@@ -8,8 +8,8 @@ from sqlalchemy.dialects.postgresql import insert
 
 from contracts.lifecycle import TenantLimitsSaved
 from contracts.rest_operations import LimitsBody, LimitsView
-from services.gateway.keys import Caller
-from services.gateway.operation_tables import Limits
+from services.gateway.principal import Caller
+from services.gateway.read_model.operation_tables import Limits
 from services.gateway.routes.access import Gateway, Reading, emit
 
 router = APIRouter(tags=["operations"])

@@ -1,4 +1,4 @@
-"""For operators and auditors: dead letters, and the check of the audit log."""
+"""For operators: dead letters."""
 
 from datetime import timedelta
 from typing import Annotated, Literal
@@ -6,20 +6,19 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query
 from sqlalchemy import select
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts import rest
-from contracts.envelope import uuid7
-from contracts.operations import AuditVerificationRequested, DeadLetterDropped, DeadLetterReplayed
+from contracts.operations import DeadLetterDropped, DeadLetterReplayed
 from services.chassis.consumer import ATTEMPTS_KEY
 from services.chassis.errors import Conflict, NotFound
 from services.chassis.outbox import add_directed
 from services.gateway.handlers import service
-from services.gateway.keys import Caller
+from services.gateway.idempotency import Creating
 from services.gateway.pagination import Page
-from services.gateway.routes.access import Gateway, Reading, emit
-from services.gateway.tables import AuditVerification, DeadLetter
+from services.gateway.principal import Caller
+from services.gateway.routes.access import Reading, emit
+from services.gateway.tables import DeadLetter
 
 router = APIRouter(tags=["operations"])
 EXTERNAL_QUEUE = f"{service.name}.external"
@@ -44,9 +43,9 @@ async def show_dead_letter(dead_letter_id: UUID, session: Reading) -> rest.DeadL
 
 
 @router.post("/dead-letters/{dead_letter_id}/replay")
-async def replay_dead_letter(dead_letter_id: UUID, caller: Caller, gateway: Gateway) -> rest.DeadLetterView:
+async def replay_dead_letter(dead_letter_id: UUID, caller: Caller, once: Creating) -> rest.DeadLetterView:
     """Send the event to the queue it came from, and to no other."""
-    async with gateway.database.transaction(caller.tenant) as session:
+    async with once.transaction() as session:
         letter = await _open_letter(session, dead_letter_id, "replay")
         if letter.queue == EXTERNAL_QUEUE:
             raise Conflict(
@@ -62,15 +61,13 @@ async def replay_dead_letter(dead_letter_id: UUID, caller: Caller, gateway: Gate
                 tenant=caller.tenant, event_id=letter.event_id, queue=letter.queue, replayed_by=caller.name
             ),
         )
-        view = rest.DeadLetterView.model_validate(letter)
-    gateway.committed()
-    return view
+        return once.keep(rest.DeadLetterView.model_validate(letter))
 
 
 @router.post("/dead-letters/{dead_letter_id}/drop")
-async def drop_dead_letter(dead_letter_id: UUID, caller: Caller, gateway: Gateway) -> rest.DeadLetterView:
+async def drop_dead_letter(dead_letter_id: UUID, caller: Caller, once: Creating) -> rest.DeadLetterView:
     """Give the event up; it stays listed as dropped, and in the audit log."""
-    async with gateway.database.transaction(caller.tenant) as session:
+    async with once.transaction() as session:
         letter = await _open_letter(session, dead_letter_id, "drop")
         letter.status = "dropped"
         await emit(
@@ -79,30 +76,7 @@ async def drop_dead_letter(dead_letter_id: UUID, caller: Caller, gateway: Gatewa
                 tenant=caller.tenant, event_id=letter.event_id, queue=letter.queue, dropped_by=caller.name
             ),
         )
-        view = rest.DeadLetterView.model_validate(letter)
-    gateway.committed()
-    return view
-
-
-@router.post("/audit/verifications", status_code=202)
-async def verify_audit_log(caller: Caller, gateway: Gateway) -> rest.AuditVerificationView:
-    """Have the audit log of this tenant checked from its first entry; ask for the result with the id."""
-    verification_id = uuid7()
-    async with gateway.database.transaction(caller.tenant) as session:
-        await session.execute(insert(AuditVerification).values(verification_id=verification_id))
-        await emit(session, AuditVerificationRequested(tenant=caller.tenant, verification_id=verification_id))
-    gateway.committed()
-    return rest.AuditVerificationView(verification_id=verification_id, status="running")
-
-
-@router.get("/audit/verifications/{verification_id}")
-async def show_verification(verification_id: UUID, session: Reading) -> rest.AuditVerificationView:
-    """The result of a check of the audit log."""
-    statement = select(AuditVerification).where(AuditVerification.verification_id == verification_id)
-    row = await session.scalar(statement)
-    if row is None:
-        raise NotFound("verification_not_found", f"There is no verification {verification_id} in this engagement.")
-    return rest.AuditVerificationView.model_validate(row)
+        return once.keep(rest.DeadLetterView.model_validate(letter))
 
 
 async def _dead_letter(session: AsyncSession, dead_letter_id: UUID) -> DeadLetter:

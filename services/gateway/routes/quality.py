@@ -13,11 +13,11 @@ from contracts.envelope import BlobRef
 from contracts.quality import QualityRequested
 from contracts.rest_quality import QualityFailureView, QualityFigureView, QualityView
 from services.chassis.errors import NotFound
-from services.gateway.flow_tables import FlowResult
-from services.gateway.keys import Caller
-from services.gateway.lineage import holder
+from services.gateway.flows.lineage import holder
 from services.gateway.pagination import Page
-from services.gateway.quality_tables import QualityFailure, QualityFigure, QualityMeasurement
+from services.gateway.principal import Caller
+from services.gateway.read_model.flow_tables import FlowResult
+from services.gateway.read_model.quality_tables import QualityFailure, QualityFigure, QualityMeasurement
 from services.gateway.routes.access import Gateway, Reading, emit
 from services.gateway.routes.flows import newest_flow
 from services.gateway.routes.inventory import FlowId, listed
@@ -31,7 +31,7 @@ Of = Annotated[str | None, Query(alias="of", description="Only of this field, or
 AssetType = Annotated[str | None, Query(description="Only of this asset type; left out: whatever the type")]
 
 
-@router.get("/quality")
+@router.get("/quality", responses={202: {"model": QualityView, "description": "Asked for; ask again in a moment"}})
 async def show_quality(caller: Caller, gateway: Gateway, response: Response, flow_id: FlowId = None) -> QualityView:
     """What a discovery's inventory is ready for: for each phase the figures that are too low, and what to do.
 
@@ -51,6 +51,7 @@ async def show_quality(caller: Caller, gateway: Gateway, response: Response, flo
                 flow_id=flow,
                 assets=BlobRef.model_validate(inventory["assets"]),
                 quality=QualityReport.model_validate(inventory["quality"]),
+                applications=inventory.get("applications"),
             )
             row = {"flow_id": flow, "request_id": request.id}
             asked = insert(QualityMeasurement).values(row).on_conflict_do_nothing()

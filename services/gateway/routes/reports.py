@@ -2,29 +2,31 @@
 
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator
+from typing import Any
 from uuid import UUID
 
 from fastapi import APIRouter
 from fastapi.responses import StreamingResponse
 from sqlalchemy import select
 
-from contracts.envelope import BlobRef
+from contracts.audit_log import ReportExported
+from contracts.envelope import BlobRef, Tenant
 from contracts.planning import ReportFormat
 from services.chassis.errors import NotFound
-from services.gateway.keys import Caller
-from services.gateway.routes.access import Gateway
+from services.chassis.runtime import Runtime
+from services.gateway.principal import Caller
+from services.gateway.routes.access import Gateway, emit
 from services.gateway.tables import ReportFile
 
 router = APIRouter(tags=["reports"])
+FILE_RESPONSE: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"text/html": {}, "application/*": {}}, "description": "The file"}
+}
 
 
-@router.get(
-    "/reports/{flow_id}/{format}",
-    response_class=StreamingResponse,
-    responses={200: {"content": {"application/octet-stream": {}}, "description": "The file"}},
-)
+@router.get("/reports/{flow_id}/{format}", response_class=StreamingResponse, responses=FILE_RESPONSE)
 async def download_report(flow_id: UUID, format: ReportFormat, caller: Caller, gateway: Gateway) -> StreamingResponse:
-    """The report of a planning flow as HTML, XLSX or JSON."""
+    """The report of a planning flow as HTML, XLSX or JSON. That it was taken is in the audit log."""
     async with gateway.database.transaction(caller.tenant) as session:
         statement = select(ReportFile.file).where(ReportFile.flow_id == flow_id, ReportFile.format == format)
         file = await session.scalar(statement)
@@ -32,14 +34,30 @@ async def download_report(flow_id: UUID, format: ReportFormat, caller: Caller, g
         raise NotFound(
             "report_not_found", f"The flow {flow_id} has no {format} report: it is written when a plan is approved."
         )
-    blob = BlobRef.model_validate(file)
-    content = await _opened(gateway.blobs.stream(caller.tenant, blob))
+    response = await download(gateway, caller.tenant, BlobRef.model_validate(file), f"migration-plan.{format}")
+    async with gateway.database.transaction(caller.tenant) as session:
+        taken = ReportExported(
+            tenant=caller.tenant,
+            subject=caller.subject,
+            exported_by=caller.name,
+            what="report",
+            of_flow=flow_id,
+            format=format,
+        )
+        await emit(session, taken)
+    gateway.committed()
+    return response
+
+
+async def download(gateway: Runtime, tenant: Tenant, file: BlobRef, name: str) -> StreamingResponse:
+    """The answer that is a stored file; raises as `Blobs.stream` does."""
     headers = {
-        "Content-Disposition": f'attachment; filename="migration-plan.{format}"',
-        "Content-Length": str(blob.size_bytes),
-        "ETag": f'"{blob.sha256}"',
+        "Content-Disposition": f'attachment; filename="{name}"',
+        "Content-Length": str(file.size_bytes),
+        "ETag": f'"{file.sha256}"',
     }
-    return StreamingResponse(content, media_type=blob.media_type, headers=headers)
+    content = await _opened(gateway.blobs.stream(tenant, file))
+    return StreamingResponse(content, media_type=file.media_type, headers=headers)
 
 
 async def _opened(chunks: AsyncGenerator[bytes, None]) -> AsyncIterator[bytes]:

@@ -11,10 +11,10 @@ from contracts import rest
 from contracts.learning import LearningDocument, MappingDeleted, MappingSourceRenamed, OwnField
 from contracts.rest_learning import SavedMappingView, TemplateNameBody, TemplateView
 from services.chassis.errors import NotFound
-from services.gateway.keys import Caller
 from services.gateway.learning_document import document_of
-from services.gateway.learning_tables import LessonRow, OwnFieldRow, SavedMapping
 from services.gateway.pagination import Page
+from services.gateway.principal import Caller
+from services.gateway.read_model.learning_tables import LessonRow, OwnFieldRow, SavedMapping
 from services.gateway.routes.access import Gateway, Reading, emit
 from services.gateway.routes.lessons import lessons_in_force
 

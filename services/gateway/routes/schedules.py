@@ -16,11 +16,11 @@ from contracts.rest_flows import AnyStart
 from contracts.rest_operations import ScheduleBody, ScheduleDetail, ScheduleView
 from services.chassis import cron
 from services.chassis.errors import ExpectedFailure, NotFound
-from services.chassis.runtime import Runtime
-from services.gateway.flow_starts import requested
-from services.gateway.keys import Caller, Principal
-from services.gateway.operation_tables import Schedule
+from services.gateway.flows.starts import requested
+from services.gateway.idempotency import Creating
 from services.gateway.pagination import Page
+from services.gateway.principal import Caller, Principal
+from services.gateway.read_model.operation_tables import Schedule
 from services.gateway.routes.access import Gateway, Reading, emit
 from services.gateway.tables import Flow
 
@@ -32,12 +32,13 @@ _FIXED_TIMES = ("start_at", "deadline")
 
 
 @router.post("/schedules", status_code=201)
-async def create_schedule(body: ScheduleBody, caller: Caller, gateway: Gateway) -> ScheduleView:
+async def create_schedule(body: ScheduleBody, caller: Caller, once: Creating) -> ScheduleView:
     """Have a flow started again and again by the clock.
 
     A flow is started once for each time; after an outage, once for the latest time that was missed.
     """
-    return await _save(uuid7(), body, caller, gateway)
+    async with once.transaction() as session:
+        return once.keep(await _save(session, uuid7(), body, caller))
 
 
 @router.put("/schedules/{schedule_id}")
@@ -45,7 +46,9 @@ async def replace_schedule(schedule_id: UUID, body: ScheduleBody, caller: Caller
     """Change a schedule, or switch it off and on. What was due before and has not been started is not made up for."""
     async with gateway.database.transaction(caller.tenant) as session:
         await _schedule(session, schedule_id)
-    return await _save(schedule_id, body, caller, gateway)
+        view = await _save(session, schedule_id, body, caller)
+    gateway.committed()
+    return view
 
 
 @router.get("/schedules")
@@ -73,33 +76,30 @@ async def delete_schedule(schedule_id: UUID, caller: Caller, gateway: Gateway) -
     return detail
 
 
-async def _save(schedule_id: UUID, body: ScheduleBody, caller: Principal, gateway: Runtime) -> ScheduleView:
+async def _save(session: AsyncSession, schedule_id: UUID, body: ScheduleBody, caller: Principal) -> ScheduleView:
     cron.check(body.cron, body.time_zone)
-    async with gateway.database.transaction(caller.tenant) as session:
-        request = await _request(session, caller.tenant, body.start.root)
-        row: dict[str, Any] = {
-            **body.model_dump(include={"name", "cron", "time_zone", "enabled"}),
-            "schedule_id": schedule_id,
-            "start": body.start.model_dump(mode="json"),
-            "saved_by": caller.name,
-            "saved_at": datetime.now(UTC),
-        }
-        key = ["client_account_id", "engagement_id", "schedule_id"]
-        statement = insert(Schedule).values(row).on_conflict_do_update(index_elements=key, set_=row)
-        schedule = (await session.scalars(statement.returning(Schedule))).one()
-        # Made once the row is held, so that of two at once the one whose row stays is also told last.
-        saved = FlowScheduleSaved(
-            tenant=caller.tenant,
-            **body.model_dump(include={"name", "cron", "time_zone", "enabled"}),
-            schedule_id=schedule_id,
-            request_type=request.type_name,
-            request=request.model_dump(mode="json", include=set(request.data_fields())),
-            saved_by=caller.name,
-        )
-        await emit(session, saved)
-        view = _view(schedule)
-    gateway.committed()
-    return view
+    request = await _request(session, caller.tenant, body.start.root)
+    row: dict[str, Any] = {
+        **body.model_dump(include={"name", "cron", "time_zone", "enabled"}),
+        "schedule_id": schedule_id,
+        "start": body.start.model_dump(mode="json"),
+        "saved_by": caller.name,
+        "saved_at": datetime.now(UTC),
+    }
+    key = ["client_account_id", "engagement_id", "schedule_id"]
+    statement = insert(Schedule).values(row).on_conflict_do_update(index_elements=key, set_=row)
+    schedule = (await session.scalars(statement.returning(Schedule))).one()
+    # Made once the row is held, so that of two at once the one whose row stays is also told last.
+    saved = FlowScheduleSaved(
+        tenant=caller.tenant,
+        **body.model_dump(include={"name", "cron", "time_zone", "enabled"}),
+        schedule_id=schedule_id,
+        request_type=request.type_name,
+        request=request.model_dump(mode="json", include=set(request.data_fields())),
+        saved_by=caller.name,
+    )
+    await emit(session, saved)
+    return _view(schedule)
 
 
 async def _request(session: AsyncSession, tenant: Tenant, start: AnyStart) -> Event:

@@ -1,0 +1,74 @@
+"""Agents: which there are, what one found out and by which engine, and what models were called for it."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from pydantic import Field
+
+from contracts.discovery import Value
+from contracts.envelope import Event, Problem
+
+
+class AgentDescription(Value):
+    """What an agent can do, and what it takes and gives."""
+
+    agent_id: str = Field(description="Its name for programs, such as migration_strategist")
+    title: str
+    capabilities: list[str] = Field(description="An open set: six_r, risk_assessment, gap_analysis, …")
+    input_schema: dict[str, Any] = Field(description="JSON Schema of a task's inputs")
+    output_schema: dict[str, Any] = Field(description="JSON Schema of a result's output")
+    prompt_version: str
+    models_ready: bool = Field(description="Whether it can ask models now; its rules answer in any case")
+
+
+class AgentRegistered(Event, type="agent.registered"):
+    """A runner of agents is there; told when it starts, when its models become ready, and every few minutes."""
+
+    agents: list[AgentDescription]
+
+
+class AgentResult(Value):
+    """What an agent found out, and how: by rules alone, or by a model that had the rules' answer before it."""
+
+    agent: str
+    engine: str = Field(description="An open set: rules, model")
+    model: str | None = None
+    prompt_version: str
+    confidence: float = Field(ge=0, le=1)
+    output: dict[str, Any]
+    rules_output: dict[str, Any] | None = Field(default=None, description="What the rules said, where it differs")
+    differs: bool = Field(default=False, description="Whether model and rules differ")
+    rationale: str = ""
+    fallback: Problem | None = Field(default=None, description="Why no model answered, where one should have")
+    tokens_in: int = 0
+    tokens_out: int = 0
+    cost_usd: Decimal = Decimal(0)
+    seconds: float = 0
+
+
+class ModelCall(Value):
+    """One call of a language model, or an answer from the cache in its place."""
+
+    call_id: UUID
+    at: datetime
+    provider: str
+    model: str
+    agent: str
+    task_id: UUID
+    flow_id: UUID | None = None
+    purpose: str = Field(description="An open set: what the call was for")
+    prompt_version: str
+    tokens_in: int
+    tokens_out: int
+    cost_usd: Decimal
+    cached: bool
+    seconds: float
+    outcome: str = Field(description="An open set: ok, error, timed_out, invalid, over_budget")
+
+
+class ModelCallsRecorded(Event, type="model_calls.recorded"):
+    """Models were called for a tenant; each call is told once."""
+
+    calls: list[ModelCall]

@@ -1,0 +1,151 @@
+"""One run of an agent: the rules first, a model on what they were unsure about, both compared; bounded in time."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import structlog
+
+from contracts.agents import AgentResult, ModelCall
+from contracts.envelope import Problem, Tenant
+from services.agent_runner.agents.comparing import Compared, asked, compare, doubtful, mean_confidence, told
+from services.agent_runner.agents.crews import ask_crew
+from services.agent_runner.agents.definition import Agent, Answers, Judgement, Question
+from services.agent_runner.models.tenant_model import Models, NoModel, RunContext, TenantModel
+from services.chassis.errors import ExpectedFailure
+from services.chassis.work import Job
+
+log = structlog.get_logger()
+
+# Tells how far an agent is: done, of how many, and what it does now.
+Progress = Callable[[int, int, str], Awaitable[None]]
+
+RULES, MODEL = "rules", "model"
+TIMEOUT_SECONDS = 45.0
+_STEPS = 3
+
+
+@dataclass(frozen=True)
+class Opinion:
+    """What a model said, or why it said nothing of use; and what was called for it."""
+
+    said: Answers | None
+    problem: Problem | None
+    calls: Sequence[ModelCall]
+
+
+async def run_agent(
+    job: Job,
+    agent: Agent,
+    question: Question,
+    progress: Progress,
+    *,
+    tenant: Tenant,
+    task_id: UUID,
+    flow_id: UUID | None = None,
+    timeout_seconds: float = TIMEOUT_SECONDS,
+    token_budget: int | None = None,
+) -> AgentResult:
+    """Answer a question; never raises for what a model does or lacks: then the rules' answer says why it stands alone.
+
+    Raises whatever the rules raise, which is a bug: they answer every question that fits the agent's type.
+    """
+    started = time.monotonic()
+    await progress(0, _STEPS, "applying the rules")
+    ruled = await job.run(agent.rules, question)
+    doubts = doubtful(agent, ruled)
+    if not doubts or token_budget == 0:
+        return result_of(agent, ruled, doubts, None, started=started)
+    deadline = started + timeout_seconds
+    context = RunContext(tenant, flow_id, task_id, agent.agent_id, agent.prompt_version, token_budget, deadline)
+    models, task = job.shared[Models], agent.capabilities[0]
+    model = await models.model_for(context, task)
+    if isinstance(model, NoModel):
+        return result_of(agent, ruled, doubts, None, started=started, fallback=model.problem)
+    await progress(1, _STEPS, f"asking {model.name} about {len(doubts)} of {len(ruled.answers)}")
+    shown = await job.run(asked, agent, question, doubts)
+    opinion = await _opinion(agent, model, shown, deadline)
+    if opinion.said is not None and (stronger := await models.escalated(context, task, mean(opinion.said))):
+        await progress(2, _STEPS, f"asking {stronger.name}, because the first was unsure")
+        second = await _opinion(agent, stronger, shown, deadline)
+        calls = [*opinion.calls, *second.calls]
+        opinion = Opinion(opinion.said if second.said is None else second.said, None, calls)
+    compared = None if opinion.said is None else await job.run(compare, agent, question, ruled, doubts, opinion.said)
+    problem = opinion.problem
+    if compared is not None and not compared.taken:
+        problem, compared = _unusable(compared), None
+    return result_of(agent, ruled, doubts, compared, started=started, fallback=problem, calls=opinion.calls)
+
+
+def mean(said: Answers) -> float:
+    """How sure a model is of what it said."""
+    return mean_confidence(list(said.answers))
+
+
+async def _opinion(agent: Agent, model: TenantModel, shown: Mapping[str, Any], deadline: float) -> Opinion:
+    """What one model says until the deadline; whatever goes wrong is the reason why the rules' answer stands."""
+    problem: Problem | None = None
+    said: Answers | None = None
+    try:
+        async with asyncio.timeout(max(0.0, deadline - time.monotonic())):
+            said = await ask_crew(agent, model, shown)
+    except TimeoutError:
+        detail = f"{model.name} gave no answer in the time that the task has. Give it more, or choose a faster model."
+        problem = model.problem or Problem(code="agent_timed_out", detail=detail)
+    except ExpectedFailure as error:
+        problem = error.problem
+    except Exception as error:
+        # A crew is other people's code around a model's words: neither may take the rules' answer away.
+        log.exception("crew_failed", agent=agent.agent_id, model=model.name)
+        detail = f"The crew of {agent.title} ended with {type(error).__name__}: {str(error)[:300]}"
+        problem = model.problem or Problem(code="crew_failed", detail=detail)
+    finally:
+        model.stop_calls()
+    return Opinion(said, problem, list(model.calls))
+
+
+def _unusable(compared: Compared) -> Problem:
+    why = compared.refused[0] if compared.refused else "it said nothing about what was asked"
+    detail = f"Nothing of what the model said could be taken: {why}."
+    return Problem(code="model_answer_unusable", detail=detail)
+
+
+def result_of(
+    agent: Agent,
+    ruled: Answers,
+    doubts: list[Judgement],
+    compared: Compared | None,
+    *,
+    started: float,
+    fallback: Problem | None = None,
+    calls: Sequence[ModelCall] = (),
+) -> AgentResult:
+    """What is told of a run, with what all calls used, also those that led to nothing."""
+    answers = list(ruled.answers) if compared is None else compared.answers
+    overruled = [] if compared is None else compared.overruled
+    # The last that gave an answer: a stronger one may have been asked in vain.
+    answered = (f"{call.provider}/{call.model}" for call in reversed(calls) if call.outcome == "ok")
+    return AgentResult(
+        agent=agent.agent_id,
+        engine=RULES if compared is None else MODEL,
+        model=None if compared is None else next(answered, None),
+        prompt_version=agent.prompt_version,
+        confidence=mean_confidence(answers),
+        output=_dumped(answers),
+        rules_output=_dumped(overruled) if overruled else None,
+        differs=bool(overruled),
+        rationale=told(ruled, doubts, compared),
+        fallback=fallback,
+        tokens_in=sum(call.tokens_in for call in calls),
+        tokens_out=sum(call.tokens_out for call in calls),
+        cost_usd=sum((call.cost_usd for call in calls), start=Decimal(0)),
+        seconds=round(time.monotonic() - started, 3),
+    )
+
+
+def _dumped(answers: list[Judgement]) -> dict[str, Any]:
+    return {"answers": [answer.model_dump(mode="json") for answer in answers]}

@@ -1,0 +1,25 @@
+"""The CMDB analyst: what the doubtful columns of an export mean."""
+
+from services.agent_runner.agents.cmdb_analyst.rules import (
+    ColumnMeanings,
+    Columns,
+    choices,
+    impossible,
+    name_columns,
+)
+from services.agent_runner.agents.definition import Agent, item_evidence
+from services.agent_runner.agents.prompts import read_prompts
+
+AGENT = Agent(
+    agent_id="cmdb_analyst",
+    title="CMDB analyst",
+    capabilities=("mapping_advice",),
+    input=Columns,
+    output=ColumnMeanings,
+    prompts=read_prompts("services.agent_runner.agents.cmdb_analyst", "cmdb_analyst"),
+    rules=name_columns,
+    decides=("field", "unit"),
+    refuses=impossible,
+    evidence=item_evidence,
+    context=choices,
+)

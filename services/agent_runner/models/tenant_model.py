@@ -1,0 +1,171 @@
+"""Models of tenants, for agents: which one a run gets, or why it gets none."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from decimal import Decimal
+
+import orjson
+
+from contracts import model_configuration as keys
+from contracts.configuration_key import EVERY_LEVEL
+from contracts.envelope import PLATFORM, Problem, Tenant
+from services.agent_runner.models.answer_cache import AnswerCache
+from services.agent_runner.models.catalogue import Provider, providers
+from services.agent_runner.models.choice import CHEAP, DEFAULT, EMBEDDING, STRONG, Configured, chain
+from services.agent_runner.models.crew_model import TenantModel, crew_model_class
+from services.agent_runner.models.crew_spans import watch_crews
+from services.agent_runner.models.exchange import Answer, Request
+from services.agent_runner.models.ledger import Ledger
+from services.agent_runner.models.loading import NOT_INSTALLED, CrewLoading, installed
+from services.agent_runner.models.session import ModelUnavailable, Rules, RunContext, Session, Shared
+from services.agent_runner.models.turns import Turns
+from services.chassis.runtime import Runtime
+
+__all__ = ["Models", "NoModel", "RunContext", "TenantModel", "models_of"]
+
+
+@dataclass(frozen=True)
+class NoModel:
+    """There is no model for a run, and why: the reason for falling back to rules."""
+
+    problem: Problem
+
+
+class Models:
+    """The models of every tenant, in one process."""
+
+    def __init__(self, runtime: Runtime, known: Mapping[str, Provider] | None = None) -> None:
+        self._configuration = runtime.configuration
+        self._known = providers() if known is None else known
+        self.loading = CrewLoading(runtime.settings.data_dir / "crewai")
+        self.ledger = Ledger(runtime)
+        self.cache = AnswerCache(runtime)
+        self._shared = Shared(
+            runtime.outbound, runtime.telemetry, self.ledger, self.cache, Turns(runtime.rate_limits), {}
+        )
+
+    async def model_for(self, context: RunContext, task: str, *, simple: bool = False) -> TenantModel | NoModel:
+        """The model that a run asks for a task, the cheap one for what is `simple`; a new one for each run."""
+        return await self._model(context, task, CHEAP if simple else DEFAULT)
+
+    async def escalated(self, context: RunContext, task: str, confidence: float) -> TenantModel | None:
+        """The strong model, where an answer was less sure than the tenant wants it and there is one."""
+        if confidence >= await self._configuration.value(context.tenant, keys.MODEL_ESCALATION_BELOW):
+            return None
+        model = await self._model(context, task, STRONG)
+        return None if isinstance(model, NoModel) else model
+
+    async def embed(self, context: RunContext, texts: Sequence[str]) -> list[list[float]] | NoModel:
+        """A vector for each text, from the tenant's embedding model."""
+        session = await self.session_for(context, "embedding", EMBEDDING)
+        if isinstance(session, Problem):
+            return NoModel(session)
+        try:
+            return await _vectors(session, texts)
+        except ModelUnavailable as error:
+            return NoModel(error.problem)
+
+    async def session_for(self, context: RunContext, task: str, kind: str = DEFAULT) -> Session | Problem:
+        """The calls of a run without CrewAI; `kind` is default, cheap, strong or embedding."""
+        found = chain(await self._configured(context.tenant), self._known, context.agent, task, kind)
+        if isinstance(found, Problem):
+            return found
+        return Session(self._shared, context, task, found, await self._rules(context.tenant))
+
+    @property
+    def ready(self) -> bool:
+        """Whether a run could ask a model at once: CrewAI is loaded."""
+        return self.loading.ready
+
+    async def begin_loading(self) -> None:
+        """Load CrewAI in the background where the whole platform has a model; else the first run that has one does."""
+        if installed() and not isinstance(await self.session_for(_nobody(), ""), Problem):
+            self.loading.begin()
+
+    async def _model(self, context: RunContext, task: str, kind: str) -> TenantModel | NoModel:
+        session = await self.session_for(context, task, kind)
+        if isinstance(session, Problem):
+            return NoModel(session)
+        if not installed():
+            return NoModel(NOT_INSTALLED)
+        try:
+            patience = None if context.deadline is None else max(0.0, context.deadline - time.monotonic())
+            async with asyncio.timeout(patience):
+                await self.loading.wait()
+        except TimeoutError:
+            detail = "CrewAI is still being loaded; it takes some seconds after a start. Rules decide this once."
+            return NoModel(Problem(code="agents_loading", detail=detail))
+        if self._shared.telemetry.exports:
+            watch_crews(self._shared.telemetry.tracer)
+        return crew_model_class()(session)
+
+    async def _configured(self, tenant: Tenant) -> Configured:
+        value = self._configuration.value
+        own_keys, urls = await value(tenant, keys.MODEL_PROVIDER_KEYS), await value(tenant, keys.MODEL_BASE_URLS)
+        if urls and own_keys and await self._farther_keys(tenant):
+            # Whoever may name an address must not be sent a key that somebody above gave for another.
+            own_keys = {name: key for name, key in own_keys.items() if name not in urls}
+        return Configured(
+            models=await value(tenant, keys.MODELS),
+            fallbacks=await value(tenant, keys.MODEL_FALLBACKS),
+            keys=own_keys,
+            base_urls=urls,
+            prices=await value(tenant, keys.MODEL_PRICES),
+        )
+
+    async def _farther_keys(self, tenant: Tenant) -> bool:
+        """Whether the addresses were set at a level below that of the keys."""
+        of_urls = await self._configuration.level(tenant, keys.MODEL_BASE_URLS)
+        of_keys = await self._configuration.level(tenant, keys.MODEL_PROVIDER_KEYS)
+        if of_urls is None or of_keys is None:
+            return False
+        return EVERY_LEVEL.index(of_urls) > EVERY_LEVEL.index(of_keys)
+
+    async def _rules(self, tenant: Tenant) -> Rules:
+        value = self._configuration.value
+        tokens = await value(tenant, keys.MODEL_TOKENS_PER_DAY)
+        return Rules(
+            per_day=_exact(await value(tenant, keys.MODEL_BUDGET_USD_PER_DAY)),
+            tokens_per_day=_exact(tokens),
+            per_flow=_exact(await value(tenant, keys.MODEL_BUDGET_USD_PER_FLOW)),
+            per_minute=await value(tenant, keys.MODEL_CALLS_PER_MINUTE),
+            at_once=await value(tenant, keys.MODEL_CALLS_AT_ONCE),
+            cache_seconds=await value(tenant, keys.MODEL_CACHE_SECONDS),
+            redaction=await value(tenant, keys.MODEL_REDACTION),
+            prompts_in_spans=await value(tenant, keys.MODEL_PROMPTS_IN_SPANS),
+        )
+
+
+async def models_of(runtime: Runtime) -> AsyncIterator[Models]:
+    """The models of a running service, for as long as it runs."""
+    async with _running(Models(runtime)) as models:
+        yield models
+
+
+@asynccontextmanager
+async def _running(models: Models) -> AsyncIterator[Models]:
+    async with models.ledger.running():
+        await models.begin_loading()
+        yield models
+
+
+async def _vectors(session: Session, texts: Sequence[str]) -> list[list[float]]:
+    request = Request([{"role": "user", "content": text} for text in texts], max_tokens=0, embedding=True)
+
+    def accept(answer: Answer) -> None:
+        if len(orjson.loads(answer.text)) != len(texts):
+            raise ValueError(f"not {len(texts)} vectors")
+
+    found: list[list[float]] = orjson.loads((await session.complete(request, accept)).text)
+    return found
+
+
+def _exact(number: float | None) -> Decimal | None:
+    return None if number is None else Decimal(str(number))
+
+
+def _nobody() -> RunContext:
+    return RunContext(PLATFORM, None, PLATFORM.engagement_id, "", "", None, None)
