@@ -94,3 +94,23 @@ class AgentTaskCancelled(Event, type="agent_task.cancelled"):
     attempt: int = 1
     cancelled_by: str
     reason: str | None = None
+
+
+class AgentScheduleSaved(Event, type="agent_schedule.saved"):
+    """A task is asked for again and again by the clock; told again when that is paused and resumed."""
+
+    schedule_id: UUID
+    name: str
+    cron: str = Field(description="Five fields as in crontab(5)")
+    time_zone: str = Field(description="IANA name, such as Europe/Berlin")
+    task: str = Field(description="The capability that it takes")
+    agent: str | None = Field(default=None, description="Who does it; absent: who has the capability")
+    paused: bool = False
+    saved_by: str
+
+
+class AgentScheduleDeleted(Event, type="agent_schedule.deleted"):
+    """A schedule asks for no more tasks."""
+
+    schedule_id: UUID
+    deleted_by: str

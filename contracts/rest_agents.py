@@ -31,15 +31,10 @@ class AgentView(View):
     output_schema: dict[str, Any] = Field(description="JSON Schema of a result's output")
 
 
-class AgentTaskBody(View):
-    """A task for an agent."""
+class AgentTaskTerms(View):
+    """What a task is given, and how much it may take."""
 
     inputs: dict[str, Any] = Field(description="What the agent's input schema asks for")
-    capability: str | None = Field(
-        default=None, max_length=100, description="Which of the agent's capabilities it takes; absent: its first"
-    )
-    flow_id: UUID | None = Field(default=None, description="A flow that it belongs to; cancelled with it")
-    start_at: AwareDatetime | None = Field(default=None, description="Not before; absent: at once")
     priority: int = Field(default=0, ge=-1000, le=1000, description="Higher ones of a tenant go first")
     timeout_seconds: float = Field(default=45, gt=0, le=600)
     token_budget: int | None = Field(
@@ -47,10 +42,66 @@ class AgentTaskBody(View):
     )
 
 
+class AgentTaskBody(AgentTaskTerms):
+    """A task for an agent."""
+
+    capability: str | None = Field(
+        default=None, max_length=100, description="Which of the agent's capabilities it takes; absent: its first"
+    )
+    flow_id: UUID | None = Field(default=None, description="A flow that it belongs to; cancelled with it")
+    start_at: AwareDatetime | None = Field(default=None, description="Not before; absent: at once")
+
+
 class CapabilityTaskBody(AgentTaskBody):
     """A task for whichever agent has the capability and least to do."""
 
     capability: str = Field(max_length=100, examples=["six_r"])
+
+
+class AgentScheduleBody(AgentTaskTerms):
+    """A task that the clock asks for again and again, of an agent or of whoever has a capability."""
+
+    name: str = Field(min_length=1, max_length=200)
+    cron: str = Field(
+        max_length=200,
+        description="Minute, hour, day of month, month, day of week, as in crontab(5)",
+        examples=["0 2 * * *"],
+    )
+    time_zone: str = Field(default="UTC", max_length=100, description="IANA name", examples=["Europe/Berlin"])
+    agent: str | None = Field(
+        default=None, max_length=100, description="Who does it; absent: each time who has least to do"
+    )
+    capability: str | None = Field(
+        default=None, max_length=100, description="What it takes; absent: the agent's first capability"
+    )
+
+
+class AgentScheduleView(View):
+    """A schedule of tasks, and the next time at which it asks for one."""
+
+    schedule_id: UUID
+    name: str
+    cron: str
+    time_zone: str
+    agent: str | None = Field(description="Null: each time whoever has the capability and least to do")
+    capability: str
+    priority: int
+    timeout_seconds: float
+    token_budget: int | None
+    paused: bool
+    next_at: datetime | None = Field(description="Null while it is paused")
+    last_at: datetime | None = Field(description="The time for which it asked last")
+    missed: int = Field(description="Times that passed while the platform was away; of each outage the last is made up")
+    saved_by: str
+    saved_at: datetime
+
+
+class AgentScheduleDetail(AgentScheduleView):
+    """A schedule with what its tasks are given, when it asks next, and for what it has asked."""
+
+    inputs: dict[str, Any]
+    next_runs: list[datetime] = Field(description="The next five; none while it is paused")
+    task_ids: list[UUID] = Field(description="The newest ten, the last one first; GET /agent-tasks has all")
 
 
 class AgentTaskProgress(View):

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from itertools import islice, takewhile
 from zoneinfo import ZoneInfo, available_timezones
 
 from cronsim import CronSim, CronSimError
@@ -45,6 +46,17 @@ def following(cron: str, time_zone: str, after: datetime) -> datetime | None:
     twice comes once; intervals (`*/15 * * * *`) go by what passes, not by the clock.
     """
     return next(_times(cron, time_zone, after), None)
+
+
+def upcoming(cron: str, time_zone: str, after: datetime, most: int) -> list[datetime]:
+    """The first `most` times after `after`, in UTC."""
+    return list(islice(_times(cron, time_zone, after), most))
+
+
+def passed(cron: str, time_zone: str, after: datetime, until: datetime, most: int) -> int:
+    """How many times are after `after` and not after `until`; no more than `most` are counted."""
+    times = takewhile(lambda due: due <= until, _times(cron, time_zone, after))
+    return sum(1 for _ in islice(times, most))
 
 
 def latest(cron: str, time_zone: str, first: datetime, until: datetime) -> datetime:

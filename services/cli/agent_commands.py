@@ -85,7 +85,7 @@ def run_task(
     if agent is None and capability is None:
         raise CommandFailed("Name an agent, or a --capability. `modernize agents list` shows them.", code="no_agent")
     given: dict[str, Any] = {
-        "inputs": _json_object(inputs),
+        "inputs": json_object(inputs),
         "capability": capability,
         "flow_id": flow,
         "start_at": None if at is None else at.astimezone(),
@@ -183,7 +183,7 @@ def watch_agents(
             out.print(f"{news['seq']:>6} {at} {who} {about_task['status']}{note} [dim]{about_task['task_id']}[/]")
 
 
-def _json_object(given: str) -> dict[str, Any]:
+def json_object(given: str) -> dict[str, Any]:
     """The JSON object that an option has, or names; raises `CommandFailed`."""
     try:
         if given == "-":

@@ -3,6 +3,7 @@
 import typer
 
 from services.cli.agent_commands import agent_commands
+from services.cli.agent_schedule_commands import agent_schedule_commands
 from services.cli.asset_commands import asset_commands
 from services.cli.audit_commands import audit_commands
 from services.cli.catalog_command import catalog
@@ -50,6 +51,7 @@ flow_commands.command()(create)
 flow_commands.add_typer(control_commands)
 app.add_typer(flow_commands, name="flows", rich_help_panel="Work with the platform")
 app.add_typer(schedule_commands, name="schedules", rich_help_panel="Work with the platform")
+agent_commands.add_typer(agent_schedule_commands, name="schedules")
 app.add_typer(agent_commands, name="agents", rich_help_panel="Work with the platform")
 app.add_typer(asset_commands, name="assets", rich_help_panel="Work with the platform")
 app.add_typer(mapping_commands, name="mappings", rich_help_panel="Work with the platform")

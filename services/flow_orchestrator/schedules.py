@@ -3,7 +3,6 @@
 from datetime import UTC, datetime
 from uuid import UUID, uuid5
 
-import structlog
 from pydantic import ValidationError
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -16,11 +15,10 @@ from services.chassis.errors import ExpectedFailure
 from services.chassis.outbox import add_events
 from services.chassis.rows import json_text
 from services.chassis.runtime import Runtime
+from services.chassis.tenant_sweeps import sweep_tenants
 from services.flow_orchestrator.flows.catalogue import FLOW_TYPES
 from services.flow_orchestrator.handlers import service
 from services.flow_orchestrator.tables import FlowSchedule
-
-log = structlog.get_logger()
 
 SWEEP_SECONDS = 1.0
 SWEEP_SCHEDULES = 200
@@ -67,21 +65,11 @@ service.subscribe(forget_schedule, hears=[FlowScheduleDeleted], emits=[])
 @service.every(SWEEP_SECONDS)
 async def start_due_flows(runtime: Runtime) -> None:
     """Ask for the flows whose time has come; after an outage once each, for the latest time that was missed."""
-    async with runtime.database.dispatch() as connection:
-        tenants = (await connection.execute(_DUE_TENANTS)).all()
-    for row in tenants:
-        tenant = Tenant(client_account_id=row.client_account_id, engagement_id=row.engagement_id)
-        try:
-            async with runtime.database.transaction(tenant) as session:
-                await _start_due(session, tenant, datetime.now(UTC))
-        except Exception:
-            # What is wrong with one tenant's schedules must not keep the others waiting.
-            log.exception("schedules_failed", tenant=str(tenant))
-    if tenants:
-        runtime.committed()
+    await sweep_tenants(runtime, _DUE_TENANTS, _start_due)
 
 
-async def _start_due(session: AsyncSession, tenant: Tenant, now: datetime) -> None:
+async def _start_due(session: AsyncSession, tenant: Tenant) -> None:
+    now = datetime.now(UTC)
     statement = select(FlowSchedule).where(FlowSchedule.next_at <= now).order_by(FlowSchedule.next_at)
     # Those that another orchestrator holds are being started by it.
     due = (await session.scalars(statement.limit(SWEEP_SCHEDULES).with_for_update(skip_locked=True))).all()

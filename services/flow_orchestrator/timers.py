@@ -5,10 +5,12 @@ from uuid import UUID
 
 import structlog
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.envelope import Tenant
 from services.chassis.outbox import add_events
 from services.chassis.runtime import Runtime
+from services.chassis.tenant_sweeps import sweep_tenants
 from services.flow_orchestrator import store
 from services.flow_orchestrator.batch import Batch
 from services.flow_orchestrator.handlers import service
@@ -30,33 +32,22 @@ _DUE = text(f"select flow_id from flow_orchestrator.{MASTER} where wake_at <= no
 @service.every(SWEEP_SECONDS)
 async def decide_overdue_flows(runtime: Runtime) -> None:
     """Let the engine decide every flow one of whose timers is due."""
-    async with runtime.database.dispatch() as connection:
-        tenants = (await connection.execute(_DUE_TENANTS)).all()
-    for row in tenants:
-        tenant = Tenant(client_account_id=row.client_account_id, engagement_id=row.engagement_id)
-        try:
-            await _decide_overdue(runtime, tenant)
-        except Exception:
-            # One tenant whose flows cannot be written must not keep the others waiting.
-            log.exception("overdue_flows_failed", tenant=str(tenant))
-    if tenants:
-        runtime.committed()
+    await sweep_tenants(runtime, _DUE_TENANTS, _decide_overdue)
 
 
-async def _decide_overdue(runtime: Runtime, tenant: Tenant) -> None:
+async def _decide_overdue(session: AsyncSession, tenant: Tenant) -> None:
     now = datetime.now(UTC)
-    async with runtime.database.transaction(tenant) as session:
-        due = (await session.execute(_DUE, {"limit": SWEEP_FLOWS})).scalars().all()
-        # Flows that another orchestrator has in its hands are looked at again the next time.
-        batch = Batch(session, await store.locked(session, due, skip_locked=True), now)
-        later: dict[UUID, datetime | None] = {}
-        for state in list(batch.states.values()):
-            try:
-                if not batch.tick(state):
-                    later[state.flow_id] = state.wake_at
-            except Exception:
-                # A flow that cannot be decided must not keep the others waiting, nor come back every second.
-                log.exception("overdue_flow_failed", flow_id=str(state.flow_id))
-                later[state.flow_id] = now + UNDECIDABLE_PAUSE
-        await store.move_timers(session, later)
-        await add_events(session, service.metadata, await batch.finish())
+    due = (await session.execute(_DUE, {"limit": SWEEP_FLOWS})).scalars().all()
+    # Flows that another orchestrator has in its hands are looked at again the next time.
+    batch = Batch(session, await store.locked(session, due, skip_locked=True), now)
+    later: dict[UUID, datetime | None] = {}
+    for state in list(batch.states.values()):
+        try:
+            if not batch.tick(state):
+                later[state.flow_id] = state.wake_at
+        except Exception:
+            # A flow that cannot be decided must not keep the others waiting, nor come back every second.
+            log.exception("overdue_flow_failed", flow_id=str(state.flow_id))
+            later[state.flow_id] = now + UNDECIDABLE_PAUSE
+    await store.move_timers(session, later)
+    await add_events(session, service.metadata, await batch.finish())

@@ -38,6 +38,7 @@ from services.gateway.read_model import (
 )
 from services.gateway.routes import (
     agent_monitor,
+    agent_schedules,
     agent_tasks,
     agents,
     approvals,
@@ -166,7 +167,7 @@ def create_api(runtime: Runtime) -> Api:
             reports,
         ),
         *(fields, saved_mappings, learnings, lessons),
-        *(agents, agent_tasks, agent_monitor, costs),
+        *(agents, agent_tasks, agent_schedules, agent_monitor, costs),
         *(performance, limits, configuration, webhooks, encryption, operations, keys, audit),
         *(sessions, oidc, me, invitations, users, password_resets, login_providers, signing_keys),
     ):

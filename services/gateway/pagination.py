@@ -26,12 +26,19 @@ class Paging:
     cursor: str | None
 
     async def fetch(
-        self, session: AsyncSession, statement: Select[Any], key: InstrumentedAttribute[Any]
+        self,
+        session: AsyncSession,
+        statement: Select[Any],
+        key: InstrumentedAttribute[Any],
+        *,
+        newest_first: bool = False,
     ) -> tuple[list[Any], str | None]:
-        """The rows of this page in the order of `key`, a unique column, and the next cursor."""
+        """The rows of this page in the order of `key`, a unique column, or against it, and the next cursor."""
         if self.cursor is not None:
-            statement = statement.where(key > _decoded(self.cursor, key))
-        rows = list((await session.execute(statement.order_by(key).limit(self.limit + 1))).scalars())
+            last = _decoded(self.cursor, key)
+            statement = statement.where(key < last if newest_first else key > last)
+        ordered = statement.order_by(key.desc() if newest_first else key)
+        rows = list((await session.execute(ordered.limit(self.limit + 1))).scalars())
         if len(rows) <= self.limit:
             return rows, None
         last = getattr(rows[self.limit - 1], str(key.key))

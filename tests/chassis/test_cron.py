@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.chassis import cron
@@ -116,3 +116,15 @@ def test_the_latest_missed_time_is_the_last_of_all(
     while due is not None and due <= until:
         last, due = due, cron.following(expression, zone, due)
     assert cron.latest(expression, zone, first, until) == last
+
+
+# Thirty leap days are far apart.
+@settings(deadline=None)
+@given(EXPRESSIONS, ZONES, TIMES, st.integers(0, 40))
+def test_times_that_passed_are_those_that_came(expression: str, zone: str, after: datetime, most: int) -> None:
+    times = cron.upcoming(expression, zone, after, 30)
+    assert times == sorted(set(times))
+    assert times[0] > after
+    assert times[0] == cron.following(expression, zone, after)
+    assert cron.passed(expression, zone, after, times[-1], most) == min(most, 30)
+    assert cron.passed(expression, zone, after, times[-1] - timedelta(seconds=1), most) == min(most, 29)

@@ -31,6 +31,22 @@ def test_a_task_is_given_answered_listed_and_watched(platform: RunningPlatform) 
     assert "rules answered everything" in platform.modernize("costs").stdout
 
 
+def test_a_schedule_of_tasks_is_made_shown_paused_resumed_and_deleted(platform: RunningPlatform) -> None:
+    given = ("--inputs", json.dumps(QUESTION), "--cron", "0 2 * * 1", "--name", "names", "--time-zone", "Asia/Tokyo")
+    made = platform.json("agents", "schedules", "create", "pattern_recognition", *given)
+    schedule_id = made["schedule_id"]
+    assert "Asia/Tokyo" in platform.modernize("agents", "schedules", "list").stdout
+    shown = platform.json("agents", "schedules", "show", schedule_id)
+    assert (shown["inputs"], shown["next_runs"][0]) == (QUESTION, made["next_at"])
+    assert "will ask at" in platform.modernize("agents", "schedules", "show", schedule_id).stdout
+    assert platform.json("agents", "schedules", "pause", schedule_id)["next_at"] is None
+    assert platform.json("agents", "schedules", "resume", schedule_id)["next_at"] == made["next_at"]
+    assert platform.json("agents", "schedules", "delete", schedule_id)["schedule_id"] == schedule_id
+    refused = platform.modernize("agents", "schedules", "create", *given)
+    assert refused.exit_code != 0
+    assert "name an agent" in refused.stderr
+
+
 def test_what_makes_no_sense_is_refused(platform: RunningPlatform) -> None:
     for arguments, words in (
         (("--inputs", "{}"), "Name an agent"),

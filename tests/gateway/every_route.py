@@ -23,6 +23,10 @@ OWN_THINGS = {
     ("GET", "/agent-tasks/{task_id}"): "agent_task",
     ("POST", "/agent-tasks/{task_id}/cancel"): "agent_task",
     ("POST", "/agent-tasks/{task_id}/retry"): "agent_task",
+    ("GET", "/agent-schedules/{schedule_id}"): "agent_schedule",
+    ("POST", "/agent-schedules/{schedule_id}/pause"): "agent_schedule",
+    ("POST", "/agent-schedules/{schedule_id}/resume"): "agent_schedule",
+    ("DELETE", "/agent-schedules/{schedule_id}"): "agent_schedule",
     ("GET", "/polling/agent-monitor/{flow_id}"): "flow",
     ("GET", "/approvals/{task_id}"): "task",
     ("POST", "/approvals/{task_id}/decision"): "task",
@@ -65,7 +69,7 @@ LISTS = (
     *("/rejected-rows", "/cell-problems", "/dead-letters", "/schedules"),
     *("/asset-changes", "/duplicates", "/quality/figures", "/quality/failures"),
     *("/learnings", "/lessons", "/mappings", "/templates", "/invitations", "/audit/checkpoints", "/webhooks"),
-    "/agent-tasks",
+    *("/agent-tasks", "/agent-schedules"),
 )
 # What tells of all that a tenant has, and tells something, too, where a tenant has nothing.
 WHOLES = ("/audit/keys", "/configuration", "/fields", "/lessons/analysis", "/learnings/document", "/inventory-sealing")
@@ -82,6 +86,7 @@ OTHERS = {
     ("GET", "/agents/{agent_id}"),
     ("POST", "/agents/{agent_id}/tasks"),
     ("POST", "/agent-tasks"),
+    ("POST", "/agent-schedules"),
     ("GET", "/agent-events"),
     ("GET", "/agent-performance"),
     ("GET", "/costs"),
@@ -149,6 +154,7 @@ SCHEDULE = {
     "time_zone": "Europe/Berlin",
     "start": {"flow_type": "modernization", "repository_url": "https://example.com/shop.git"},
 }
+AGENT_SCHEDULE = {"name": "nightly", "cron": "0 2 * * *", "capability": "longest_word", "inputs": {"words": ["a"]}}
 PROVIDER = {"name": "Contoso", "issuer": "https://login.contoso.example", "client_id": "modernize"}
 EVERY_ROUTE = sorted([*OWN_THINGS, *(("GET", path) for path in (*LISTS, *WHOLES)), *OTHERS, *OWN, *OPERATORS])
 # A tenant is what the first one makes, so it works in none; the others are about people and the platform.
@@ -179,6 +185,7 @@ def arguments(method: str, path: str, import_id: object) -> dict[str, Any]:
         "/flow-repairs": {"json": {}},
         "/agents/{agent_id}/tasks": {"json": {"inputs": {}}},
         "/agent-tasks": {"json": {"capability": "longest_word", "inputs": {}}},
+        "/agent-schedules": {"json": AGENT_SCHEDULE},
         "/assets/{asset_uid}/split": {"json": {"source_rows": ["a.csv:2"]}},
         "/duplicates/{asset_uid}/{other_uid}/decide": {"json": {"same": True}},
         "/schedules": {"json": SCHEDULE},

@@ -204,12 +204,13 @@ async def test_a_scheduled_task_is_asked_for_once_when_its_time_has_come(platfor
     assert cancelled.json()["status"] == "cancelled"
 
 
-async def test_the_history_is_filtered_and_paged(platform: Platform) -> None:
+async def test_the_history_is_filtered_and_paged_the_newest_first(platform: Platform) -> None:
     await platform.hear(registered("a_agent", "b_agent"))
     made = [await ask(platform, capability=each) for each in ("longest_word", "shortest_word", "longest_word")]
     first = await platform.get("/agent-tasks", limit=2)
     rest = await platform.get("/agent-tasks", limit=2, cursor=first["next_cursor"])
-    assert [each["task_id"] for each in (*first["items"], *rest["items"])] == [each["task_id"] for each in made]
+    ids = [each["task_id"] for each in (*first["items"], *rest["items"])]
+    assert ids == [each["task_id"] for each in reversed(made)]
     for params, count in (
         ({"capability": "longest_word"}, 2),
         ({"agent": "b_agent"}, 1),

@@ -18,6 +18,7 @@ from services.chassis.testing import some_tenant
 from services.gateway.app import DEFAULT_TENANT, create_api, service
 from tests.gateway import estate
 from tests.gateway.every_route import (
+    AGENT_SCHEDULE,
     EVERY_ROUTE,
     LISTS,
     OPEN,
@@ -66,6 +67,7 @@ async def a_full_tenant(platform: Platform) -> tuple[Tenant, dict[str, UUID | st
     repair = await platform.post("/flow-repairs", {}, tenant)
     await platform.hear(registered())
     agent_task = await platform.post("/agent-tasks", TASK, tenant)
+    agent_schedule = await platform.post("/agent-schedules", AGENT_SCHEDULE, tenant)
     schedule = await platform.post("/schedules", SCHEDULE, tenant)
     field = await platform.post("/fields", FIELD, tenant)
     value = {"value": 5, "reason": "a test"}
@@ -139,6 +141,7 @@ async def a_full_tenant(platform: Platform) -> tuple[Tenant, dict[str, UUID | st
         "invitation": invitation.json()["invitation_id"],
         "webhook": webhook,
         "agent_task": agent_task.json()["task_id"],
+        "agent_schedule": agent_schedule.json()["schedule_id"],
         "delivery": f"{webhook}/{pinged}",
     }
 

@@ -2,7 +2,6 @@
 
 from datetime import UTC, datetime, timedelta
 
-import structlog
 from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -19,12 +18,12 @@ from contracts.agents import AgentRegistered
 from contracts.envelope import Tenant
 from services.chassis.outbox import add_events
 from services.chassis.runtime import Runtime
+from services.chassis.tenant_sweeps import sweep_tenants
 from services.gateway.agents import news as agent_news
+from services.gateway.agents import schedules
 from services.gateway.agents.requests import due_requests, orphans
 from services.gateway.agents.tables import AgentRow
 from services.gateway.handlers import service
-
-log = structlog.get_logger()
 
 SWEEP_SECONDS = 1.0
 ORPHAN_SECONDS = 5.0
@@ -45,6 +44,10 @@ _FORGET = text("""
 _DUE_TENANTS = text(
     "select client_account_id, engagement_id from gateway.agent_tasks"
     " where status = 'scheduled' and start_at <= now() group by 1, 2 order by min(start_at) limit 100"
+)
+_DUE_SCHEDULES = text(
+    "select client_account_id, engagement_id from gateway.agent_schedules"
+    " where next_at <= now() group by 1, 2 order by min(next_at) limit 100"
 )
 
 
@@ -85,32 +88,33 @@ async def forget_old_news(runtime: Runtime) -> None:
 @service.every(ORPHAN_SECONDS)
 async def cancel_orphans(runtime: Runtime) -> None:
     """End the tasks that went with their flow: the work of a cancelled flow is called back without a word of each."""
-    async with runtime.database.dispatch() as connection:
-        tenants = (await connection.execute(_FLOW_TENANTS)).all()
-    for row in tenants:
-        tenant = Tenant(client_account_id=row.client_account_id, engagement_id=row.engagement_id)
-        async with runtime.database.transaction(tenant) as session:
-            cancelled = await orphans(session, tenant, datetime.now(UTC) - ORPHAN_GRACE)
-            await agent_news.keep(session, cancelled)
-            await add_events(session, service.metadata, cancelled)
-    if tenants:
-        runtime.committed()
+    await sweep_tenants(runtime, _FLOW_TENANTS, _cancel_orphans)
 
 
 @service.every(SWEEP_SECONDS)
 async def start_due_tasks(runtime: Runtime) -> None:
     """Ask for the tasks whose time has come."""
-    async with runtime.database.dispatch() as connection:
-        tenants = (await connection.execute(_DUE_TENANTS)).all()
-    for row in tenants:
-        tenant = Tenant(client_account_id=row.client_account_id, engagement_id=row.engagement_id)
-        try:
-            async with runtime.database.transaction(tenant) as session:
-                requests = await due_requests(session, tenant, datetime.now(UTC))
-                await agent_news.keep(session, requests)
-                await add_events(session, service.metadata, requests)
-        except Exception:
-            # What is wrong with one tenant's tasks must not keep the others waiting.
-            log.exception("tasks_not_started", tenant=str(tenant))
-    if tenants:
-        runtime.committed()
+    await sweep_tenants(runtime, _DUE_TENANTS, _start_due_tasks)
+
+
+@service.every(SWEEP_SECONDS)
+async def start_due_schedules(runtime: Runtime) -> None:
+    """Ask for a task of each schedule whose time has come; after an outage once each, for the latest missed time."""
+
+    async def start(session: AsyncSession, tenant: Tenant) -> None:
+        events = await schedules.due_tasks(runtime, session, tenant, datetime.now(UTC))
+        await add_events(session, service.metadata, events)
+
+    await sweep_tenants(runtime, _DUE_SCHEDULES, start)
+
+
+async def _cancel_orphans(session: AsyncSession, tenant: Tenant) -> None:
+    cancelled = await orphans(session, tenant, datetime.now(UTC) - ORPHAN_GRACE)
+    await agent_news.keep(session, cancelled)
+    await add_events(session, service.metadata, cancelled)
+
+
+async def _start_due_tasks(session: AsyncSession, tenant: Tenant) -> None:
+    requests = await due_requests(session, tenant, datetime.now(UTC))
+    await agent_news.keep(session, requests)
+    await add_events(session, service.metadata, requests)

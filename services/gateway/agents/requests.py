@@ -1,6 +1,6 @@
 """Asking agents: who is to do a task, whether its inputs fit, and the event that asks."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -42,11 +42,16 @@ async def agents_of(session: AsyncSession, tenant: Tenant) -> list[AgentRow]:
 
 async def agent_named(session: AsyncSession, tenant: Tenant, agent_id: str) -> AgentRow:
     """One agent; raises `NotFound`."""
-    agents = {agent.agent_id: agent for agent in await agents_of(session, tenant)}
-    if agent_id not in agents:
-        known = ", ".join(agents) or "none"
-        raise NotFound("unknown_agent", f"There is no agent {agent_id!r}. There is: {known}.")
-    return agents[agent_id]
+    return named(await agents_of(session, tenant), agent_id)
+
+
+def named(agents: Sequence[AgentRow], agent_id: str) -> AgentRow:
+    """The agent of that id; raises `NotFound`."""
+    for agent in agents:
+        if agent.agent_id == agent_id:
+            return agent
+    known = ", ".join(agent.agent_id for agent in agents) or "none"
+    raise NotFound("unknown_agent", f"There is no agent {agent_id!r}. There is: {known}.")
 
 
 def health(agent: AgentRow, now: datetime) -> AgentHealth:
@@ -56,7 +61,7 @@ def health(agent: AgentRow, now: datetime) -> AgentHealth:
     return "ready" if agent.models_ready else "rules_only"
 
 
-async def least_busy(runtime: Runtime, agents: list[AgentRow], capability: str) -> AgentRow:
+async def least_busy(runtime: Runtime, agents: Sequence[AgentRow], capability: str) -> AgentRow:
     """Of those with a capability who is there and has least to do, for all tenants; raises `ExpectedFailure`."""
     able = [agent for agent in agents if capability in agent.capabilities]
     if not able:
@@ -98,7 +103,12 @@ def check_inputs(agent: AgentRow, inputs: dict[str, Any]) -> None:
 
 
 async def new_request(
-    session: AsyncSession, tenant: Tenant, agent: AgentRow, body: AgentTaskBody, requested_by: str
+    session: AsyncSession,
+    tenant: Tenant,
+    agent: AgentRow,
+    body: AgentTaskBody,
+    requested_by: str,
+    schedule_id: UUID | None = None,
 ) -> tuple[AgentTaskRequested | None, AgentTask]:
     """Keep a new task; returns the event that asks for it, or None where its time has not come.
 
@@ -123,6 +133,7 @@ async def new_request(
         timeout_seconds=body.timeout_seconds,
         token_budget=body.token_budget,
         requested_by=requested_by,
+        schedule_id=schedule_id,
         work_priority=body.priority,
     )
     if body.start_at is None or body.start_at <= datetime.now(UTC):

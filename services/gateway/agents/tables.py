@@ -33,6 +33,13 @@ class AgentTask(TenantRow, Tables):
     __tablename__ = "agent_tasks"
     __table_args__ = (
         Index(None, *TENANT, "flow_id", postgresql_where=text("(flow_id IS NOT NULL)")),
+        Index(
+            "ix_agent_tasks_schedule",
+            *TENANT,
+            "schedule_id",
+            "task_id",
+            postgresql_where=text("(schedule_id IS NOT NULL)"),
+        ),
         Index(None, *TENANT, "requested_at", "task_id"),
         Index("ix_agent_tasks_due", "start_at", postgresql_where=text("(status = 'scheduled'::text)")),
         Index("ix_agent_tasks_active", "agent", postgresql_where=text("(ended_at IS NULL)")),
@@ -63,6 +70,37 @@ class AgentTask(TenantRow, Tables):
     engine: Mapped[str | None]
     model: Mapped[str | None]
     seconds: Mapped[float | None]
+
+
+class AgentSchedule(TenantRow, Tables):
+    """A task that the clock asks for again and again."""
+
+    __tablename__ = "agent_schedules"
+    __table_args__ = (
+        Index("ix_agent_schedules_due", "next_at", postgresql_where=text("(next_at IS NOT NULL)")),
+        {"info": {"dispatch": "select (client_account_id, engagement_id, next_at)"}},
+    )
+
+    schedule_id: Mapped[UUID] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    cron: Mapped[str]
+    time_zone: Mapped[str]
+    agent: Mapped[str | None] = mapped_column(comment="Null: each time whoever has the capability and least to do")
+    capability: Mapped[str]
+    inputs: Mapped[dict[str, Any]]
+    priority: Mapped[int]
+    timeout_seconds: Mapped[float]
+    token_budget: Mapped[int | None]
+    next_at: Mapped[datetime | None] = mapped_column(comment="Null while it is paused")
+    last_at: Mapped[datetime | None] = mapped_column(comment="The time for which it asked last")
+    missed: Mapped[int] = mapped_column(comment="Times that passed while no gateway could ask")
+    saved_by: Mapped[str]
+    saved_at: Mapped[datetime]
+
+    @property
+    def paused(self) -> bool:
+        """Whether it asks for nothing."""
+        return self.next_at is None
 
 
 class ModelCost(TenantRow, Tables):

@@ -1,6 +1,6 @@
 """Examples of the REST models about agents, for the OpenAPI document."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
@@ -11,6 +11,9 @@ from contracts.rest_agents import (
     AgentMonitor,
     AgentNews,
     AgentPerformance,
+    AgentScheduleBody,
+    AgentScheduleDetail,
+    AgentScheduleView,
     AgentTaskBody,
     AgentTaskDetail,
     AgentTaskProgress,
@@ -65,6 +68,23 @@ _VIEW = AgentTaskView(
     seconds=_RESULT.seconds,
 )
 
+_SCHEDULE = AgentScheduleView(
+    schedule_id=UUID("0197a6a0-0000-7000-8000-0000000000a1"),
+    name="every night",
+    cron="0 2 * * *",
+    time_zone="Europe/Berlin",
+    agent=None,
+    capability="six_r",
+    priority=0,
+    timeout_seconds=45,
+    token_budget=20_000,
+    paused=False,
+    next_at=_AT,
+    last_at=None,
+    missed=0,
+    saved_by="operator",
+    saved_at=_AT,
+)
 _COST = CostLine(
     key="2026-11-20", calls=14, cached=3, failed=1, tokens_in=22_400, tokens_out=2_910, cost_usd=Decimal("0.0052")
 )
@@ -98,6 +118,11 @@ AGENT_EXAMPLES: tuple[BaseModel, ...] = (
     _RESULT,
     _VIEW,
     AgentTaskDetail(**_VIEW.model_dump(), inputs=_INPUTS, result=_RESULT),
+    AgentScheduleBody(**_SCHEDULE.model_dump(include=set(AgentScheduleBody.model_fields)), inputs=_INPUTS),
+    _SCHEDULE,
+    AgentScheduleDetail(
+        **_SCHEDULE.model_dump(), inputs=_INPUTS, next_runs=[_AT, _AT + timedelta(days=1)], task_ids=[_VIEW.task_id]
+    ),
     AgentNews(seq=42, type="agent_task.completed", at=_AT, task=_VIEW),
     AgentMonitor(flow_id=_FLOW, active=0, tasks=[_VIEW], next_poll_seconds=15),
 )

@@ -3,9 +3,11 @@
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.envelope import Tenant
 from services.chassis.runtime import Runtime
+from services.chassis.tenant_sweeps import sweep_tenants
 from services.gateway.handlers import service
 
 SWEEP_SECONDS = 3600.0
@@ -31,11 +33,9 @@ _SHRINK = text("""
 async def shrink_old_timelines(runtime: Runtime) -> None:
     """Remove timeline entries of flows that ended long ago; the last one says how each ended."""
     before = datetime.now(UTC) - timedelta(days=runtime.settings.history_retention_days)
-    async with runtime.database.dispatch() as connection:
-        tenants = (await connection.execute(_TENANTS, {"before": before})).all()
-    for row in tenants:
-        tenant = Tenant(client_account_id=row.client_account_id, engagement_id=row.engagement_id)
-        shrunk = SWEEP_FLOWS
-        while shrunk == SWEEP_FLOWS:
-            async with runtime.database.transaction(tenant) as session:
-                shrunk = (await session.execute(_SHRINK, {"before": before, "limit": SWEEP_FLOWS})).scalar_one()
+
+    async def shrink(session: AsyncSession, _: Tenant) -> bool:
+        shrunk = (await session.execute(_SHRINK, {"before": before, "limit": SWEEP_FLOWS})).scalar_one()
+        return bool(shrunk == SWEEP_FLOWS)
+
+    await sweep_tenants(runtime, _TENANTS.bindparams(before=before), shrink)

@@ -55,16 +55,18 @@ async def list_agent_tasks(
     capability: Annotated[str | None, Query(description="Only tasks that take this capability")] = None,
     status: Annotated[AgentTaskStatus | None, Query(examples=list(get_args(AgentTaskStatus)))] = None,
     flow_id: Annotated[UUID | None, Query(description="Only tasks of this flow")] = None,
+    schedule_id: Annotated[UUID | None, Query(description="Only tasks that this schedule asked for")] = None,
     since: Annotated[AwareDatetime | None, Query(description="Only tasks that were asked for since then")] = None,
     until: Annotated[AwareDatetime | None, Query(description="Only tasks that were asked for before then")] = None,
 ) -> rest.Page[AgentTaskView]:
-    """Tasks, those of flows too, in the order of their ids: the order in which people asked."""
+    """Tasks, those of flows too, the newest first: in the order in which they were first asked for."""
     statement = select(AgentTask)
     for column, wanted in (
         (AgentTask.agent, agent),
         (AgentTask.capability, capability),
         (AgentTask.status, status),
         (AgentTask.flow_id, flow_id),
+        (AgentTask.schedule_id, schedule_id),
     ):
         if wanted is not None:
             statement = statement.where(column == wanted)
@@ -72,7 +74,7 @@ async def list_agent_tasks(
         statement = statement.where(AgentTask.requested_at >= since)
     if until is not None:
         statement = statement.where(AgentTask.requested_at < until)
-    rows, cursor = await page.fetch(session, statement, AgentTask.task_id)
+    rows, cursor = await page.fetch(session, statement, AgentTask.task_id, newest_first=True)
     return rest.Page(items=[AgentTaskView.model_validate(row) for row in rows], next_cursor=cursor)
 
 
