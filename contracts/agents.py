@@ -7,6 +7,7 @@ from uuid import UUID
 
 from pydantic import Field
 
+from contracts.agent_work import AgentWork
 from contracts.discovery import Value
 from contracts.envelope import Event, Problem
 
@@ -42,10 +43,19 @@ class AgentResult(Value):
     differs: bool = Field(default=False, description="Whether model and rules differ")
     rationale: str = ""
     fallback: Problem | None = Field(default=None, description="Why no model answered, where one should have")
+    asked: int = Field(default=0, description="Answers that the rules were unsure of")
+    otherwise: int = Field(default=0, description="Of these, those that the model answered otherwise")
+    calls: int = Field(default=0, description="Calls of models, answers from the cache among them")
+    calls_failed: int = Field(default=0, description="Of these, calls that gave no answer that counts")
     tokens_in: int = 0
     tokens_out: int = 0
     cost_usd: Decimal = Decimal(0)
     seconds: float = 0
+
+    def work(self, step: str) -> AgentWork:
+        """What it says of how it came about, for a step of a flow."""
+        told = {name: getattr(self, name) for name in AgentWork.model_fields if name != "step"}
+        return AgentWork(step=step, **told)
 
 
 class ModelCall(Value):

@@ -68,6 +68,9 @@ class SixRCompleted(Event, type="six_r.completed"):
         default=None,
         description="Of the agent that was shown what the rules were unsure about; null: no model is there",
     )
+    risk_agent: AgentResult | None = Field(
+        default=None, description="Of the agent that judged the risks that rules were unsure about; null: as above"
+    )
 
 
 class SixRFailed(Event, type="six_r.failed"):

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from contracts.agent_work import AgentWork
 from contracts.envelope import BlobRef, Event, Problem
 from contracts.lifecycle import StartOptions
 
@@ -162,6 +163,7 @@ class ReportInputs(Value):
     quality: QualityReport
     mappings: list[TableMapping]
     files: list[str]
+    agents: list[AgentWork] = Field(default=[], description="What agents did so far; empty where there is no model")
 
 
 class DiscoveryRequested(Event, type="discovery.requested"):

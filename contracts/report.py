@@ -5,6 +5,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from contracts.agent_work import AgentWork
 from contracts.assessment import SixR
 from contracts.discovery import QualityReport, TableMapping, Value
 
@@ -158,6 +159,7 @@ class ReportFacts(Value):
     treatments: list[Treatment]
     unplanned: dict[str, int] = Field(description="Applications that no wave moves, by treatment")
     engines: dict[str, int] = Field(description="Applications by the engine that decided their treatment")
+    agents: list[AgentWork] = Field(default=[], description="What agents did beside the rules; empty without a model")
     waves: list[WaveSummary]
     dependencies: DependencyOverview
     findings: list[Finding]

@@ -81,6 +81,25 @@ def fitting(asked: Asked) -> Said:
     return Said(json.dumps(instance_of(asked.schema, asked.schema.get("$defs", {}))))
 
 
+def otherwise(asked: Asked) -> Said:
+    """An opinion of its own about every doubt of an agent, where one fits: all columns are the support group's, …"""
+    data = asked.prompt.partition("<data>\n")[2].partition("\n</data>")[0]
+    if not data:
+        return fitting(asked)
+    other = {
+        "field": "support_group",
+        "unit": None,
+        "strategy": "retire",
+        "wave": 1,
+        "level": "high",
+        "risk": 0.9,
+        "confidence": 0.9,
+        "rationale": "I think so.",
+    }
+    answers = [{**doubt["rules_answer"], **other, "key": doubt["key"]} for doubt in json.loads(data)["doubts"]]
+    return Said(json.dumps({"answers": answers}))
+
+
 def using_tools(asked: Asked) -> Said:
     """Calls the first tool that is offered, with plain arguments, and then answers as `fitting`, or with a verdict."""
     if asked.tools and not asked.used_tools:

@@ -23,6 +23,7 @@ from tests.model_answers import (
     chat_completion,
     embeddings,
     fitting,
+    otherwise,
     using_tools,
 )
 
@@ -196,8 +197,8 @@ async def model_server(server: ModelServer | None = None, **given: Any) -> Async
 
 async def _serve(arguments: argparse.Namespace) -> None:
     given: dict[str, Any] = {"latency": arguments.latency_ms / 1000, "fail_share": arguments.fail_share, "keep": False}
-    if arguments.uses_tools:
-        given["answering"] = using_tools
+    if arguments.uses_tools or arguments.disagrees:
+        given["answering"] = otherwise if arguments.disagrees else using_tools
     async with model_server(port=arguments.port, share_fault=arguments.fault, **given) as stub:
         print(stub.url, flush=True)  # noqa: T201 - whoever started it reads where it listens
         await asyncio.Event().wait()
@@ -207,6 +208,7 @@ if __name__ == "__main__":
     options = argparse.ArgumentParser(prog="python -m tests.model_server", description=__doc__)
     options.add_argument("--port", type=int, default=0, help="0 takes a free one")
     options.add_argument("--uses-tools", action="store_true", help="call the first tool once before it answers")
+    options.add_argument("--disagrees", action="store_true", help="have an opinion of its own about every doubt")
     options.add_argument("--latency-ms", type=float, default=0)
     options.add_argument("--fail-share", type=float, default=0, help="of its answers, 0 to 1")
     options.add_argument("--fault", choices=FAULTS, default="500")

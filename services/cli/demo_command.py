@@ -36,14 +36,25 @@ DemoFiles = Annotated[
 def demo(
     files: DemoFiles = None,
     report: Annotated[Path, typer.Option("--out", file_okay=False, help="Folder for the report.")] = Path("report"),
+    model: Annotated[
+        str | None,
+        typer.Option(
+            envvar="MODERNIZE_MODEL",
+            help="PROVIDER/MODEL that agents ask about doubts; its key is in the provider's own variable, such as "
+            "OPENAI_API_KEY, another address in OPENAI_BASE_URL. Else rules decide alone.",
+        ),
+    ] = None,
+    budget: Annotated[float, typer.Option(min=0, help="US dollars that the model may cost in a day.")] = 1.0,
     as_json: bool = False,
 ) -> None:
     """Take a demo export, or your files, from import to wave plan and report."""
+    from services.cli.demo_model import configure, demo_model, loaded, reaching, show_agents
     from services.cli.demo_progress import DemoProgress
     from services.cli.rest_client import api_key_file, connect, read_settings
 
     begun = time.monotonic()
     chosen = files or bundled_files()
+    values = demo_model(model, budget)
     given = read_settings()
     # Nothing that the environment names is touched: the demo brings its own database, bus and key.
     alone = {"database_url": None, "admin_database_url": None, "rabbitmq_url": None, "redis_url": None}
@@ -51,15 +62,18 @@ def demo(
     settings = given.model_copy(
         update={**alone, "blob_url": None, "api_key": None, "data_dir": data_dir, "host": "127.0.0.1", "port": 0}
     )
+    settings = reaching(settings, values)
     with contextlib.ExitStack() as stack:
         log_file = stack.enter_context(_logs_in(data_dir, settings))
+        loaded(settings, values)
         with err.status("Starting the platform: Postgres, bus, five services, gateway …"):
             from services.cli.embedded import platform_in_background
 
-            platform = stack.enter_context(platform_in_background(settings))
+            platform, portal = stack.enter_context(platform_in_background(settings))
         err.print(f"[green]✓[/] The platform runs on {platform.url} [dim](logs: {log_file})[/]", soft_wrap=True)
         key = api_key_file(settings).read_text(encoding="utf-8").strip()
         client = stack.enter_context(connect(platform.url, key, None, None))
+        configure(client, platform, portal, values)
         progress = DemoProgress(data_dir / "demo.json", chosen)
         try:
             flows = _run(client, chosen, progress)
@@ -80,6 +94,7 @@ def demo(
         from services.cli.report_view import show_report
 
         show_report(found)
+        show_agents(found.agents, model=bool(values))
     out.print("[bold]Report[/]")
     for name in FORMATS:
         out.print(f"  {report / f'migration-plan.{name}'}", soft_wrap=True)

@@ -4,10 +4,10 @@ import asyncio
 import contextlib
 import logging
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 
-from anyio.from_thread import start_blocking_portal
+from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from services.chassis.bus.in_process import InProcessBus
 from services.chassis.embedded_postgres import EmbeddedPostgres
@@ -26,6 +26,7 @@ class EmbeddedPlatform:
 
     url: str
     settings: Settings
+    runtimes: Mapping[str, Runtime]
 
 
 @contextlib.asynccontextmanager
@@ -48,7 +49,7 @@ async def embedded_platform(settings: Settings) -> AsyncIterator[EmbeddedPlatfor
             for service in services
         }
         await stack.enter_async_context(_running(runtimes, listener))
-        yield EmbeddedPlatform(address_of(listener), settings)
+        yield EmbeddedPlatform(address_of(listener), settings, runtimes)
 
 
 @contextlib.asynccontextmanager
@@ -99,7 +100,7 @@ async def _running(runtimes: dict[str, Runtime], listener: socket.socket) -> Asy
 
 
 @contextlib.contextmanager
-def platform_in_background(settings: Settings) -> Iterator[EmbeddedPlatform]:
-    """Run the embedded platform in a thread of its own, for a command that is also its client."""
+def platform_in_background(settings: Settings) -> Iterator[tuple[EmbeddedPlatform, BlockingPortal]]:
+    """Run the embedded platform in a thread of its own, for a command that is also its client; and the way there."""
     with start_blocking_portal() as portal, portal.wrap_async_context_manager(embedded_platform(settings)) as platform:
-        yield platform
+        yield platform, portal

@@ -17,6 +17,7 @@ COMPOSED_BY_CLI = (
     "services.field_mapping.reading",
     "services.field_mapping.profile",
     "services.field_mapping.table_kind",
+    *("services.agent_runner.models.environment", "services.agent_runner.models.loading"),
     "services.field_mapping.catalogue",
     "services.field_mapping.matching",
     "services.field_mapping.nearness",

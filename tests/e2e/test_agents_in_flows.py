@@ -1,7 +1,6 @@
 """The main job without a model, with one, and with one that fails half of its calls: all finish and say so."""
 
 import asyncio
-import json
 from typing import Any
 
 import pytest
@@ -13,26 +12,12 @@ from tests.conftest import declared_services
 from tests.e2e.platform import Platform, a_platform
 from tests.e2e.rest import Followed, Json, RestClient
 from tests.e2e.test_learning import EXPORT, taught
-from tests.model_answers import Asked, Said
+from tests.model_answers import otherwise
 from tests.model_server import ModelServer, model_server
 
 pytestmark = pytest.mark.xdist_group("crewai")
 
 HINT = {"lessons": [{"column": "Xyzzy", "field": "cluster"}], "source_id": "00000000-0000-0000-0000-000000000001"}
-
-
-def otherwise(asked: Asked) -> Said:
-    """A model that would decide everything otherwise."""
-    data = asked.prompt.partition("<data>\n")[2].partition("\n</data>")[0]
-    other = {
-        "field": "support_group",
-        "unit": None,
-        "strategy": "retire",
-        "confidence": 0.9,
-        "rationale": "I think so.",
-    }
-    answers = [{**doubt["rules_answer"], **other, "key": doubt["key"]} for doubt in json.loads(data)["doubts"]]
-    return Said(json.dumps({"answers": answers}))
 
 
 async def the_main_job(platform: Platform, stub: ModelServer | None, **more: Any) -> tuple[RestClient, Followed]:

@@ -43,6 +43,7 @@ class Provider(BaseModel):
     wire: Literal["openai", "anthropic"]
     base_url: str | None = None
     key: bool = True
+    key_variable: str | None = None
     default_model: str | None = None
     cheap_model: str | None = None
     embedding_model: str | None = None
@@ -51,6 +52,11 @@ class Provider(BaseModel):
     any_model: bool = False
     at_once: int = Field(default=32, gt=0)
     models: Mapping[str, Model] = {}
+
+    @property
+    def url_variable(self) -> str:
+        """Where commands look for another address than its own."""
+        return f"{self.name.upper()}_BASE_URL"
 
     def model(self, name: str) -> Model | None:
         """A model that may be called here; of one that is not listed only the name is known."""

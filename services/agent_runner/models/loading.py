@@ -63,6 +63,12 @@ class CrewLoading:
         await asyncio.shield(self.begin())
 
 
+def load_now(folder: Path) -> None:
+    """Load it at once, for a command that has nothing better to do meanwhile."""
+    prepare_environment(folder)
+    importlib.import_module("crewai")
+
+
 def prepare_environment(folder: Path) -> None:
     """Switch off what CrewAI would tell others, and what it would read that was meant for other programs."""
     os.environ.update(ENVIRONMENT)

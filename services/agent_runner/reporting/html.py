@@ -25,6 +25,7 @@ from services.agent_runner.reporting.wording import (
     risk_band,
     share,
     size,
+    told_of_agents,
     value_label,
 )
 
@@ -53,6 +54,7 @@ def render_html(report: Report) -> str:
         listed=listed,
         share=share,
         meanings=TREATMENT_MEANINGS,
+        told_of_agents=told_of_agents(report.agents),
         treatments_used=[name for name in TREATMENTS if any(wave.strategies.get(name) for wave in report.waves)],
         waves_in_chart=WAVES_IN_CHART,
         shown_waves=report.waves[:WAVES_IN_TABLE],

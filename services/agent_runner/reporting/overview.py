@@ -11,7 +11,7 @@ from xlsxwriter.worksheet import Worksheet
 from contracts.report import Count, Report
 from services.agent_runner.reporting.sheets import Formats
 from services.agent_runner.reporting.tables import MOVING
-from services.agent_runner.reporting.wording import value_label
+from services.agent_runner.reporting.wording import told_of_agents, value_label
 
 SHEET = "Summary"
 # The columns of the sheet Waves; the chart of the waves reads its treatments from there.
@@ -97,7 +97,8 @@ def write_overview(book: Workbook, formats: Formats, report: Report) -> None:
     findings = [
         f"[{finding.severity}] {finding.title}. {finding.detail} {finding.action}" for finding in report.findings
     ]
-    _write_sentences(sheet, formats, "Open points", findings, row)
+    row = _write_sentences(sheet, formats, "Open points", findings, row)
+    _write_sentences(sheet, formats, "Who decided", told_of_agents(report.agents), row)
 
 
 def _write_sentences(sheet: Worksheet, formats: Formats, title: str, sentences: Sequence[str], row: int) -> int:

@@ -71,6 +71,7 @@ def summarise(
         treatments=_treatments(table),
         unplanned=unplanned,
         engines=_tally(table["engine"]),
+        agents=report.agents,
         waves=list(_wave_summaries(waves, table, assets)),
         dependencies=overview,
         findings=find_open_points(assets, table, dependencies, overview, report, today),

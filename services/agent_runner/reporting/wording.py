@@ -1,5 +1,9 @@
 """Numbers as people read them. 1 TB is 1,024 GB."""
 
+from collections.abc import Sequence
+
+from contracts.agent_work import AgentWork
+
 RISK_BANDS = ((1 / 3, "low"), (2 / 3, "medium"))
 
 TREATMENT_MEANINGS = {
@@ -50,6 +54,26 @@ def listed(names: list[str], total: int | None = None) -> str:
 def risk_band(risk: float) -> str:
     """The word for a risk of 0 to 1: low, medium or high, a third of the scale each."""
     return next((word for limit, word in RISK_BANDS if risk < limit), "high")
+
+
+def told_of_agents(work: Sequence[AgentWork]) -> list[str]:
+    """A sentence for each step in which an agent took part: who answered, what differs, what it used, why not."""
+    if not work:
+        return ["Rules decided everything that people did not; no model was asked."]
+    return [_told_of(each) for each in work]
+
+
+def _told_of(work: AgentWork) -> str:
+    doubts = f"{value_label(work.step)}: the rules were unsure of {counted(work.asked, 'answer')}"
+    used = ""
+    if work.calls:
+        failed = f", {work.calls_failed:,} of them failed" if work.calls_failed else ""
+        tokens = counted(work.tokens_in + work.tokens_out, "token")
+        used = f" {counted(work.calls, 'call')}{failed}, {tokens}, {work.cost_usd:.4f} USD."
+    if work.model is None:
+        why = "" if work.fallback is None else f" {work.fallback.detail}"
+        return f"{doubts} and decided alone.{why}{used}"
+    return f"{doubts}; {work.model} would answer {work.otherwise:,} otherwise, which stands beside.{used}"
 
 
 def value_label(value: str | None) -> str:

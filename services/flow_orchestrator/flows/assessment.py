@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any
 from uuid import uuid5
 
+from contracts.agent_work import AgentWork
 from contracts.assessment import (
     AssessmentCompleted,
     AssessmentFailed,
@@ -35,8 +36,15 @@ def _planning(state: FlowState) -> Event | None:
             dependencies=request.inputs.dependencies,
             assessments=state.result(SixRCompleted).assessments,
         ),
-        report=request.report,
+        report=request.report.model_copy(update={"agents": [*request.report.agents, *_work(state)]}),
     )
+
+
+def _work(state: FlowState) -> list[AgentWork]:
+    """What agents did beside the rules."""
+    done = state.result(SixRCompleted)
+    told = (("six_r", done.agent), ("risk_assessment", done.risk_agent))
+    return [result.work(step) for step, result in told if result is not None]
 
 
 def _not_ready(state: FlowState) -> list[PhaseReadiness]:

@@ -28,7 +28,7 @@ from contracts.discovery import (
 from contracts.envelope import Event
 from contracts.flows import ApprovalDecided
 from services.flow_orchestrator.flow_type import Choice, FlowType, Gate, Phase
-from services.flow_orchestrator.flows.mapping_advice import ADVICE, advice_phase, asks_an_agent
+from services.flow_orchestrator.flows.mapping_advice import ADVICE, advice_phase, asks_an_agent, mapping_advice_work
 from services.flow_orchestrator.flows.mapping_review import decided_mappings
 from services.flow_orchestrator.flows.readiness_gate import among, readiness_gate
 from services.flow_orchestrator.state import FlowState
@@ -71,6 +71,7 @@ def _assessment(state: FlowState) -> Event | None:
             quality=inventory.quality,
             mappings=state.result(FieldMappingCompleted).mappings,
             files=[file.file_name for file in request.files],
+            agents=mapping_advice_work(state),
         ),
         then=["planning"] if "planning" in request.then else [],
     )

@@ -5,7 +5,9 @@ from datetime import timedelta
 from typing import Any
 
 from contracts.agent_tasks import AgentTaskCompleted, AgentTaskFailed, AgentTaskRequested
+from contracts.agent_work import AgentWork
 from contracts.discovery import ColumnProfile, DataImportCompleted, FieldMappingCompleted
+from contracts.envelope import Problem
 from contracts.learning import OWN_PREFIX
 from services.flow_orchestrator.flow_type import Gate, Phase, Retry
 from services.flow_orchestrator.state import FlowState
@@ -46,6 +48,17 @@ def _advice(state: FlowState) -> dict[str, Any]:
         return {} if result is None else {"advice": result.model_dump(mode="json")}
     problem = state.phases[ADVICE].problem
     return {} if problem is None else {"advice_problem": problem}
+
+
+def mapping_advice_work(state: FlowState) -> list[AgentWork]:
+    """What the agent did, for the report; nothing where it was not asked."""
+    if state.has_result(AgentTaskCompleted):
+        result = state.result(AgentTaskCompleted).result
+        return [] if result is None else [result.work(ADVICE)]
+    asked = state.phases.get(ADVICE)
+    if asked is None or asked.problem is None:
+        return []
+    return [AgentWork(step=ADVICE, agent=None, engine="rules", fallback=Problem.model_validate(asked.problem))]
 
 
 def doubtful_columns(state: FlowState) -> dict[str, Any]:

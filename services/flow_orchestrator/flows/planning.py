@@ -33,9 +33,10 @@ def _approved(state: FlowState, decision: ApprovalDecided) -> FlowState:
 
 def _report_request(state: FlowState) -> dict[str, Any]:
     request, planned = state.result(PlanningRequested), state.result(WavePlanningCompleted)
+    work = [] if planned.agent is None else [planned.agent.work("wave_planning")]
     return {
         "inputs": request.inputs,
-        "report": request.report,
+        "report": request.report.model_copy(update={"agents": [*request.report.agents, *work]}),
         "plan": planned.plan,
         "waves": planned.waves,
         "unplanned": planned.unplanned,
