@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -23,7 +24,7 @@ from pydantic import BaseModel, Field
 
 from contracts import model_configuration as keys
 from contracts.configuration import ConfigurationChanged
-from contracts.envelope import Tenant
+from contracts.envelope import PLATFORM, Tenant
 from deploy.bench.results import Result
 from services.agent_runner.app import service
 from services.agent_runner.models.exchange import Answer, Request
@@ -69,6 +70,9 @@ async def run() -> Result:
                 outbound_allowed="http://127.0.0.1:*",
             )
             await migrate(settings, [service], upgrade_to_head)
+            async with _models(settings) as (runtime, _):
+                # With a model for the whole platform CrewAI is loaded from the start.
+                await _configure(runtime, PLATFORM, url)
             ready_s = await _ready(settings)
             prepare_environment(folder / "crewai")
             return await _measure(settings, url, ready_s)
@@ -109,7 +113,7 @@ async def _measure(settings: Settings, url: str, ready_s: float) -> Result:
 
 
 async def _ready(settings: Settings) -> float:
-    """Seconds until a fresh process answers that it is ready, CrewAI installed."""
+    """Seconds until a fresh process answers that it is ready, while it loads CrewAI behind that."""
     program = (
         "import asyncio, sys\n"
         "from services.agent_runner.app import service\n"
@@ -120,7 +124,7 @@ async def _ready(settings: Settings) -> float:
         "    runtime = Runtime(service, Settings.model_validate_json(sys.argv[1]), InProcessBus())\n"
         "    await runtime.start()\n"
         "    await runtime.ready()\n"
-        "    print('ready', flush=True)\n"
+        "    print('ready', 'crewai' in sys.modules, flush=True)\n"
         "    await runtime.stop()\n"
         "asyncio.run(main())\n"
     )
@@ -132,8 +136,8 @@ async def _ready(settings: Settings) -> float:
     assert process.stdout is not None
     line = await process.stdout.readline()
     seconds = time.perf_counter() - started
-    if line.strip() != b"ready":
-        raise RuntimeError("agent_runner did not become ready")
+    if line.split() != [b"ready", b"True"]:
+        raise RuntimeError(f"agent_runner did not become ready with CrewAI loading behind it: {line.decode()!r}")
     await process.wait()
     return seconds
 
@@ -167,8 +171,8 @@ async def _configure(runtime: Runtime, tenant: Tenant, url: str) -> None:
             await keep_configuration(service.metadata, event, session)
 
 
-def _crew(llm: Any, question: str) -> Any:
-    from crewai import Agent, Crew, Task
+@cache
+def _look_up() -> Any:
     from crewai.tools import tool
 
     @tool("look_up")
@@ -176,7 +180,14 @@ def _crew(llm: Any, question: str) -> Any:
         """Look up an asset."""
         return f"{name} runs Debian 9"
 
-    agent = Agent(role="assessor", goal="assess", backstory="You assess.", llm=llm, tools=[look_up], max_retry_limit=0)
+    return look_up
+
+
+def _crew(llm: Any, question: str) -> Any:
+    from crewai import Agent, Crew, Task
+
+    tools = [_look_up()]
+    agent = Agent(role="assessor", goal="assess", backstory="You assess.", llm=llm, tools=tools, max_retry_limit=0)
     task = Task(description=question, expected_output="a verdict", agent=agent, output_pydantic=Verdict)
     return Crew(agents=[agent], tasks=[task], tracing=False)
 

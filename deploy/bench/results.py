@@ -22,7 +22,7 @@ class Result:
             table.add_row(name, f"{value:,.6g}")
         table.add_section()
         for name, value in self.ratios.items():
-            table.add_row(name, f"{value:,.2f} ×")
+            table.add_row(name, f"{value:,.2f} {_unit(name)}")
         return table
 
     def write(self, path: Path) -> None:
@@ -30,3 +30,8 @@ class Result:
         text = json.dumps({"figures": self.figures, "ratios": self.ratios}, indent=2, allow_nan=False)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(f"{text}\n", encoding="utf-8")
+
+
+def _unit(name: str) -> str:
+    """Some of what is asked for beside ratios is a limit in milliseconds or seconds."""
+    return {"ms": "ms", "s": "s"}.get(name.rpartition("_")[2], "×")

@@ -211,7 +211,7 @@ class Session:
                     failed = error
                     raise
                 except ValueError as error:
-                    failed = CallFailed("invalid", f"{endpoint.name} gave no answer that fits: {error}", again=True)
+                    failed = CallFailed("invalid", f"{endpoint.name} gave no answer that fits: {error}.", again=True)
                     raise failed from error
                 finally:
                     if failed is not None:

@@ -63,6 +63,11 @@ def written(text: bytes) -> list[Path]:
     return [path for path in folder.rglob("*") if path.is_file() and text in path.read_bytes()]
 
 
+def without_ids(told: list[Any]) -> str:
+    """What was said, without the ids of calls, which differ each time."""
+    return re.sub(r'"call_[^"]*"', '"call"', json.dumps(told))
+
+
 async def test_an_answer_comes_in_the_type_that_was_asked_for(platform: Platform) -> None:
     platform.stub.answering = lambda asked: verdict("rehost", tokens_in=70, tokens_out=7)
     model = await model_of(platform, await platform.tenant())
@@ -97,6 +102,41 @@ async def test_a_tool_that_was_given_is_called_and_one_that_was_not_is_not(platf
     assert (looked_up, result.pydantic.strategy) == (["web01"], "replatform")
     told = json.dumps([asked.body["messages"] for asked in platform.stub.requests])
     assert "delete_everything" not in told
+
+
+@pytest.mark.parametrize("behaviour", ["calls tools, then answers", "calls tools for ever", "answers at once"])
+async def test_the_short_ways_ask_and_answer_what_crewai_does(platform: Platform, behaviour: str) -> None:
+    from crewai.agents.agent_executor import AgentExecutor
+    from crewai.tools import tool
+
+    @tool("look_up")
+    def look_up(name: str) -> str:
+        """Look up an asset."""
+        return f"{name} runs Debian 9"
+
+    def answering(asked: Asked) -> Said:
+        looked_up = asked.prompt.count("runs Debian 9")
+        enough = {"answers at once": 0, "calls tools, then answers": 2, "calls tools for ever": 99}[behaviour]
+        if not asked.tools or looked_up >= enough:
+            return verdict("replatform")
+        return Said("", calls=[("look_up", {"name": f"web{looked_up}"})])
+
+    platform.stub.answering = answering
+    tenant = await platform.tenant(**{keys.MODEL_CACHE_SECONDS.name: 0})
+    told, results = [], []
+    for executor in (AgentExecutor, None):
+        before = len(platform.stub.requests)
+        crew = crew_of(await model_of(platform, tenant), "Which R for web01?", [look_up])
+        [agent] = crew.agents
+        agent.max_iter = 4
+        if executor is not None:
+            agent.executor_class = executor
+        results.append((await crew.akickoff()).pydantic)
+        asked = platform.stub.requests[before:]
+        told.append([(each.body["messages"], each.tools, each.schema) for each in asked])
+    assert results == [Verdict(strategy="replatform", confidence=0.9)] * 2
+    assert without_ids(told[0]) == without_ids(told[1])
+    assert len(told[0]) >= (1 if behaviour == "answers at once" else 3)
 
 
 @pytest.mark.parametrize("fault", ["injected", "nonsense", "endless"])
