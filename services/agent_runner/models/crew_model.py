@@ -2,6 +2,7 @@
 
 import asyncio
 import concurrent.futures
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -16,13 +17,13 @@ from services.agent_runner.models.session import Session
 MOST_TOKENS_OUT = 4096
 
 
-class TenantModel:
+class TenantModel(ABC):
     """What crews take as `llm`; it belongs to one run. Made by `Models.model_for`, always a `crewai.BaseLLM`, too."""
 
     @property
+    @abstractmethod
     def session(self) -> Session:
         """The run's calls and what they share."""
-        raise NotImplementedError
 
     @property
     def calls(self) -> list[ModelCall]:
@@ -39,9 +40,9 @@ class TenantModel:
         """The model that is asked first: `provider/model`."""
         return self.session.chain[0].name
 
+    @abstractmethod
     def stop_calls(self) -> None:
         """End what is still being asked: the run was cancelled, and a thread of CrewAI may wait for an answer."""
-        raise NotImplementedError
 
 
 @cache
