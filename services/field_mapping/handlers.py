@@ -56,7 +56,7 @@ from services.field_mapping.reimport import Comparison, known_machines, mark_van
 from services.field_mapping.rvtools import is_tab_alone, join_files
 from services.field_mapping.sources import file_family
 from services.field_mapping.table_kind import table_kind
-from services.field_mapping.tables import Asset, ImportedTable, Mapping, Tables
+from services.field_mapping.tables import Asset, Mapping, Tables
 from services.field_mapping.withholding import with_samples, withheld
 
 service = Service(Tables.metadata)
@@ -89,17 +89,6 @@ async def import_files(event: DataImportRequested, job: Job) -> DataImportComple
     for number, found in zip(tabs, await job.run(join_files, list(tabs.values())), strict=True):
         profiles[number] = await _profiled(job, event.tenant, event.files[number], found)
     tables = [table for number in sorted(profiles) for table in profiles[number]]
-    session = await job.begin()
-    await session.execute(delete(ImportedTable).where(ImportedTable.flow_id == event.flow_id))
-    rows = [
-        {
-            "flow_id": event.flow_id,
-            **table.model_dump(include={"table_id", "import_id", "file_name", "sheet", "kind", "row_count"}),
-            "problems": [problem.model_dump() for problem in table.problems],
-        }
-        for table in tables
-    ]
-    await session.execute(insert(ImportedTable), rows)
     return DataImportCompleted.reply_to(event, tables=withheld(tables) if sealed else tables)
 
 

@@ -42,21 +42,6 @@ class Tables(DeclarativeBase):
     }
 
 
-class ImportedTable(TenantRow, Tables):
-    """A table that was read from an uploaded file."""
-
-    __tablename__ = "imported_tables"
-
-    flow_id: Mapped[UUID] = mapped_column(primary_key=True)
-    table_id: Mapped[UUID] = mapped_column(primary_key=True)
-    import_id: Mapped[UUID]
-    file_name: Mapped[str]
-    sheet: Mapped[str | None]
-    kind: Mapped[str]
-    row_count: Mapped[int] = mapped_column(BigInteger)
-    problems: Mapped[list[Any]]
-
-
 class Mapping(TenantRow, Tables):
     """What the columns of a table mean, as it was used for the inventory."""
 

@@ -40,7 +40,6 @@ COUNTED_TABLES = (
     "gateway.treatments",
     "gateway.waves",
     "gateway.report_files",
-    "field_mapping.imported_tables",
     "field_mapping.mappings",
     "field_mapping.assets",
     "agent_runner.analyses",
