@@ -13,6 +13,8 @@ from services.chassis.testing import eventually
 ENDED = ("completed", "failed", "cancelled")
 # What an analysis of the read model needs of each list; the largest page that the gateway gives.
 PAGE = 500
+# Of whoever waits for work to end: seconds that only a machine with much else to do needs.
+PATIENCE = 150.0
 
 Json = dict[str, Any]
 Edits = dict[str, dict[str, str | None]]
@@ -110,7 +112,7 @@ class RestClient:
 
         await eventually(there)
 
-    async def ended(self, flow_id: str, seconds: float = 60) -> Json:
+    async def ended(self, flow_id: str, seconds: float = PATIENCE) -> Json:
         """The flow once it ended; raises `TimeoutError` with how it stood."""
 
         seen: Json = {}
@@ -125,7 +127,7 @@ class RestClient:
             raise TimeoutError(f"the flow did not end within {seconds} s: {seen}") from error
         return seen
 
-    async def approve_next(self, flow_id: str, seconds: float = 60) -> None:
+    async def approve_next(self, flow_id: str, seconds: float = PATIENCE) -> None:
         """Wait until this flow, or one that came after it, asks a person, and approve."""
         current = flow_id
 
@@ -142,7 +144,7 @@ class RestClient:
         await eventually(approved, seconds)
 
     async def follow(
-        self, flow_id: str, edits: dict[str, str | None] | None = None, *, until: str = "planning", seconds: float = 60
+        self, flow_id: str, edits: dict[str, str | None] | None = None, *, until: str = "planning", seconds: float = PATIENCE
     ) -> Followed:
         """Approve whatever waits, with `edits` {column: field} of the mapping, until the flow `until` ended."""
         followed = Followed()

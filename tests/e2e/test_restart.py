@@ -30,7 +30,7 @@ UNCOUNTED_EVENTS = (
 )
 UNCOUNTED = {event.type_name for event in UNCOUNTED_EVENTS}
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(600)
 
 
 async def undisturbed(postgres: TestPostgres, export: Path, folder: Path) -> FinishedJob:
