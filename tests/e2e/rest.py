@@ -144,7 +144,12 @@ class RestClient:
         await eventually(approved, seconds)
 
     async def follow(
-        self, flow_id: str, edits: dict[str, str | None] | None = None, *, until: str = "planning", seconds: float = PATIENCE
+        self,
+        flow_id: str,
+        edits: dict[str, str | None] | None = None,
+        *,
+        until: str = "planning",
+        seconds: float = PATIENCE,
     ) -> Followed:
         """Approve whatever waits, with `edits` {column: field} of the mapping, until the flow `until` ended."""
         followed = Followed()
