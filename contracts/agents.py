@@ -30,6 +30,15 @@ class AgentRegistered(Event, type="agent.registered"):
     agents: list[AgentDescription]
 
 
+class ToolUse(Value):
+    """How often a run called a tool, and how often that failed."""
+
+    tool: str
+    calls: int
+    failed: int = 0
+    problem: str | None = Field(default=None, description="Why it failed, the last time")
+
+
 class AgentResult(Value):
     """What an agent found out, and how: by rules alone, or by a model that had the rules' answer before it."""
 
@@ -47,6 +56,8 @@ class AgentResult(Value):
     otherwise: int = Field(default=0, description="Of these, those that the model answered otherwise")
     calls: int = Field(default=0, description="Calls of models, answers from the cache among them")
     calls_failed: int = Field(default=0, description="Of these, calls that gave no answer that counts")
+    tools: list[ToolUse] = Field(default=[], description="Tools that its model called")
+    tools_missing: list[Problem] = Field(default=[], description="Why it had to do without tools that it should have")
     tokens_in: int = 0
     tokens_out: int = 0
     cost_usd: Decimal = Decimal(0)

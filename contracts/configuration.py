@@ -7,6 +7,7 @@ from pydantic import AfterValidator, Field
 
 from contracts.configuration_key import EVERY_LEVEL, Key, Level, level_tenant
 from contracts.envelope import Event
+from contracts.mcp_configuration import MCP_KEYS
 from contracts.model_configuration import MODEL_KEYS
 from contracts.readiness import checked_thresholds
 
@@ -137,6 +138,7 @@ _ALL: tuple[Key[Any], ...] = (
     *(ROWS_PER_IMPORT, FLOWS_PER_DAY, CORS_ORIGINS, WEBHOOKS_ENABLED),
     *(SEALED_INVENTORY, LOG_LEVEL),
     *MODEL_KEYS,
+    *MCP_KEYS,
 )
 KEYS: Mapping[str, Key[Any]] = {key.name: key for key in _ALL}
 

@@ -39,7 +39,7 @@ class Teaching(Value):
 class Origin(Value):
     """Where a lesson comes from."""
 
-    how: str = Field(description="An open set: approval, correction, feedback, lesson, document")
+    how: str = Field(description="An open set: approval, correction, feedback, lesson, document, agent")
     by: str
     at: datetime
     flow_id: UUID | None = None
@@ -123,6 +123,7 @@ class LearningRequested(Event, type="learning.requested"):
     lessons: list[Teaching] = Field(default=[])
     forget: list[UUID] = Field(default=[])
     document: LearningDocument | None = None
+    reason: str | None = Field(default=None, max_length=1000, description="Why, where an agent proposes lessons")
     apply: bool = Field(default=False, description="Let it count at once, without a decision on its effect")
 
 

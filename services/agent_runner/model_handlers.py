@@ -7,21 +7,26 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.learning import FieldMappingLearned
 from services.agent_runner.handlers import service
+from services.agent_runner.known_handlers import keep_lessons
 from services.agent_runner.models.answer_cache import forget_expired
 from services.agent_runner.models.tenant_model import Models, models_of
+from services.agent_runner.pool import AgentPool, pool_of
 from services.agent_runner.tables import ModelAnswersEpoch
 from services.chassis.runtime import Runtime
 
 TIDY_SECONDS = 3600.0
 LOST_SECONDS = 300.0
+IDLE_LOOK_SECONDS = 30.0
 
 service.share(models_of)
+service.share(pool_of)
 
 
 @service.on
 async def outdate_answers(event: FieldMappingLearned, session: AsyncSession) -> None:
     """What a tenant taught counts from now on: models are asked anew, also what they answered before."""
     await begin_epoch(session)
+    await keep_lessons(event, session)
 
 
 async def begin_epoch(session: AsyncSession) -> None:
@@ -43,3 +48,9 @@ async def tidy_answers(runtime: Runtime) -> None:
 async def close_lost_calls(runtime: Runtime) -> None:
     """Count the calls of processes that are gone."""
     await runtime.shared[Models].ledger.close_lost(datetime.now(UTC))
+
+
+@service.every(IDLE_LOOK_SECONDS)
+async def drop_idle_sessions(runtime: Runtime) -> None:
+    """Close what tenants have open for agents and nobody used for a while."""
+    await runtime.shared[AgentPool].drop_idle()

@@ -1,4 +1,4 @@
-"""The agent runner's tables: which analysis was made by which engine, and what models were called for it."""
+"""The agent runner's tables: analyses and their engines, calls of models and their cost, what tools look up."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import JSON, BigInteger, DateTime, Index, Numeric, Text, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from services.chassis.sealed_rows import SealableRow, Sealing
 from services.chassis.tables import ServiceMetaData
 from services.chassis.tenancy import TenantRow
 
@@ -34,6 +35,47 @@ class Analysis(TenantRow, Tables):
     engine: Mapped[str]
     outputs: Mapped[dict[str, Any]]
     finished_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
+
+
+class Inventory(TenantRow, Tables):
+    """The newest inventory of the engagement: where its assets lie, for agents that look some up."""
+
+    __tablename__ = "inventories"
+
+    flow_id: Mapped[UUID | None]
+    assets: Mapped[dict[str, Any]]
+    completed_at: Mapped[datetime]
+
+
+class DecidedTask(SealableRow, Tables):
+    """What a person decided at the gate of a flow, and what they changed."""
+
+    __tablename__ = "decided_tasks"
+    __table_args__ = ({"info": {"sealing": Sealing(columns=("comment",), members={"edits": lambda key: True})}},)
+
+    task_id: Mapped[UUID] = mapped_column(primary_key=True)
+    flow_id: Mapped[UUID | None]
+    kind: Mapped[str]
+    decision: Mapped[str]
+    comment: Mapped[str | None]
+    edits: Mapped[dict[str, Any]]
+    decided_at: Mapped[datetime]
+
+
+class TaughtLesson(TenantRow, Tables):
+    """What somebody taught about a column, and whether it counts."""
+
+    __tablename__ = "taught_lessons"
+
+    lesson_id: Mapped[UUID] = mapped_column(primary_key=True)
+    source_id: Mapped[UUID | None]
+    column: Mapped[str]
+    verdict: Mapped[str]
+    field: Mapped[str | None]
+    unit: Mapped[str | None]
+    how: Mapped[str]
+    in_force: Mapped[bool]
+    revision: Mapped[int] = mapped_column(BigInteger, comment="The change that said so; a newer one wins")
 
 
 class ModelCallRow(TenantRow, Tables):

@@ -86,6 +86,12 @@ class Settings(BaseSettings):
         "also allows no TLS",
     )
 
+    mcp_commands: dict[str, list[str]] = Field(
+        default={},
+        description='Programs that tenants may name as their MCP servers, as JSON: {"files": ["/opt/mcp/files"]}. '
+        "They run beside the agent runner, with its rights and none of its variables",
+    )
+
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="Least level logged")
     log_format: Literal["auto", "json", "console"] = Field(
         default="auto", description="auto: coloured lines on a terminal, JSON lines elsewhere"

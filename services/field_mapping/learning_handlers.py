@@ -63,7 +63,7 @@ async def propose_learning(
     if event.document is not None:
         own = {field.field_id: field for field in (*known.own_fields, *event.document.fields)}
         known = Knowledge(known.lessons, list(own.values()), known.source_names)
-    origin = Origin(how=_how(event), by=event.requested_by, at=event.time, text=event.text)
+    origin = Origin(how=_how(event), by=event.requested_by, at=event.time, text=event.text or event.reason)
     try:
         taught = _teachings(event, known, headers_in(event.document, headers) if event.document else [])
         lessons = new_lessons(event.learning_id, taught, origin)
@@ -88,6 +88,8 @@ async def propose_learning(
 def _how(event: LearningRequested) -> str:
     if event.document is not None:
         return "document"
+    if event.reason is not None:
+        return "agent"
     return "feedback" if event.text is not None else "lesson"
 
 

@@ -16,6 +16,9 @@ from services.agent_runner.agents.comparing import Compared, asked, compare, dou
 from services.agent_runner.agents.crews import ask_crew
 from services.agent_runner.agents.definition import Agent, Answers, Judgement, Question
 from services.agent_runner.models.tenant_model import Models, NoModel, RunContext, TenantModel
+from services.agent_runner.tools.calls import ToolCalls
+from services.agent_runner.tools.definition import Run
+from services.agent_runner.tools.given import tools_for
 from services.chassis.errors import ExpectedFailure
 from services.chassis.work import Job
 
@@ -68,17 +71,19 @@ async def run_agent(
         return result_of(agent, ruled, doubts, None, started=started, fallback=model.problem)
     await progress(1, _STEPS, f"asking {model.name} about {len(doubts)} of {len(ruled.answers)}")
     shown = await job.run(asked, agent, question, doubts)
-    opinion = await _opinion(agent, model, shown, deadline)
-    if opinion.said is not None and (stronger := await models.escalated(context, task, mean(opinion.said))):
-        await progress(2, _STEPS, f"asking {stronger.name}, because the first was unsure")
-        second = await _opinion(agent, stronger, shown, deadline)
-        calls = [*opinion.calls, *second.calls]
-        opinion = Opinion(opinion.said if second.said is None else second.said, None, calls)
+    async with tools_for(agent, Run(tenant, job, task_id, agent.agent_id), deadline) as tools:
+        opinion = await _opinion(agent, model, shown, tools, deadline)
+        if opinion.said is not None and (stronger := await models.escalated(context, task, mean(opinion.said))):
+            await progress(2, _STEPS, f"asking {stronger.name}, because the first was unsure")
+            second = await _opinion(agent, stronger, shown, tools, deadline)
+            calls = [*opinion.calls, *second.calls]
+            opinion = Opinion(opinion.said if second.said is None else second.said, None, calls)
     compared = None if opinion.said is None else await job.run(compare, agent, question, ruled, doubts, opinion.said)
     problem = opinion.problem
     if compared is not None and not compared.taken:
         problem, compared = _unusable(compared), None
-    return result_of(agent, ruled, doubts, compared, started=started, fallback=problem, calls=opinion.calls)
+    result = result_of(agent, ruled, doubts, compared, started=started, fallback=problem, calls=opinion.calls)
+    return result.model_copy(update={"tools": tools.used, "tools_missing": tools.missing})
 
 
 def mean(said: Answers) -> float:
@@ -86,13 +91,15 @@ def mean(said: Answers) -> float:
     return mean_confidence(list(said.answers))
 
 
-async def _opinion(agent: Agent, model: TenantModel, shown: Mapping[str, Any], deadline: float) -> Opinion:
+async def _opinion(
+    agent: Agent, model: TenantModel, shown: Mapping[str, Any], tools: ToolCalls, deadline: float
+) -> Opinion:
     """What one model says until the deadline; whatever goes wrong is the reason why the rules' answer stands."""
     problem: Problem | None = None
     said: Answers | None = None
     try:
         async with asyncio.timeout(max(0.0, deadline - time.monotonic())):
-            said = await ask_crew(agent, model, shown)
+            said = await ask_crew(agent, model, shown, tools)
     except TimeoutError:
         detail = f"{model.name} gave no answer in the time that the task has. Give it more, or choose a faster model."
         problem = model.problem or Problem(code="agent_timed_out", detail=detail)

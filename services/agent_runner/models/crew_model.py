@@ -3,7 +3,7 @@
 import asyncio
 import concurrent.futures
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
@@ -41,6 +41,10 @@ class TenantModel(ABC):
         return self.session.chain[0].name
 
     @abstractmethod
+    def offer(self, schemas: Mapping[str, Mapping[str, Any]]) -> None:
+        """Tell providers these schemas of tools' arguments, by name: CrewAI's would make each a required one."""
+
+    @abstractmethod
     def stop_calls(self) -> None:
         """End what is still being asked: the run was cancelled, and a thread of CrewAI may wait for an answer."""
 
@@ -57,6 +61,7 @@ def crew_model_class() -> Callable[[Session], TenantModel]:  # noqa: C901 - the 
         _loop: asyncio.AbstractEventLoop = PrivateAttr()
         _asking: set[concurrent.futures.Future[Any]] = PrivateAttr(default_factory=set)
         _stopped: bool = PrivateAttr(default=False)
+        _schemas: Mapping[str, Mapping[str, Any]] = PrivateAttr(default_factory=dict)
 
         @property
         def session(self) -> Session:
@@ -65,6 +70,9 @@ def crew_model_class() -> Callable[[Session], TenantModel]:  # noqa: C901 - the 
         def bind(self, session: Session) -> "CrewModel":
             self._session, self._loop = session, asyncio.get_running_loop()
             return self
+
+        def offer(self, schemas: Mapping[str, Mapping[str, Any]]) -> None:
+            self._schemas = schemas
 
         def stop_calls(self) -> None:
             self._stopped = True
@@ -83,7 +91,7 @@ def crew_model_class() -> Callable[[Session], TenantModel]:  # noqa: C901 - the 
         ) -> Any:
             request = Request(
                 messages=self._messages_for(messages),
-                tools=tools or (),
+                tools=[_offered(tool, self._schemas) for tool in tools or ()],
                 schema=None if response_model is None else response_model.model_json_schema(),
                 max_tokens=int(self.max_tokens or MOST_TOKENS_OUT),
                 temperature=self.temperature or 0.0,
@@ -139,6 +147,14 @@ def crew_model_class() -> Callable[[Session], TenantModel]:  # noqa: C901 - the 
             return (sum(len(str(each)) for each in messages) + 3) // 4
 
     return lambda session: CrewModel(model=session.chain[0].model, temperature=0.0, provider="modernize").bind(session)
+
+
+def _offered(tool: Mapping[str, Any], schemas: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any]:
+    function = tool["function"]
+    if function["name"] not in schemas:
+        return tool
+    told = {"name": function["name"], "description": function["description"]}
+    return {"type": "function", "function": {**told, "parameters": schemas[function["name"]]}}
 
 
 class Taken:

@@ -4,8 +4,12 @@ Its handlers run later, in threads of their own and in any order. So a span's id
 began it, which whatever runs inside knows at once, and the span is written when its beginning and its end are known.
 """
 
+import json
 import sys
 from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 from uuid import UUID
 
@@ -26,7 +30,10 @@ FAILURES = frozenset({"crew_kickoff_failed", "task_failed", "agent_execution_err
 # Scopes that never end, as those of a cancelled run, are forgotten after so many others.
 KNOWN_AT_ONCE = 2_000
 LONGEST_NAME = 60
+LONGEST_TEXT = 8_000
 
+# What the spans of a run's tools may tell of a text; it is known wherever the run's events are heard.
+_telling: ContextVar[Callable[[str], str | None] | None] = ContextVar("telling", default=None)
 _watching: "list[CrewSpans]" = []
 
 
@@ -63,6 +70,8 @@ class CrewSpans:
         told = getattr(began, field, None) or getattr(getattr(began, "agent", None), "role", None) or ""
         name = " ".join(str(told).split())[:LONGEST_NAME]
         attributes = {"gen_ai.operation.name": operation, f"gen_ai.{_subject(kind)}.name": name}
+        if kind == "execute_tool":
+            attributes |= _of_call(began, ended)
         with span_id(_id_of(began.event_id)):
             span = self.tracer.start_span(
                 f"{kind} {name}" if kind != "task" else kind,
@@ -71,9 +80,28 @@ class CrewSpans:
                 attributes=attributes if kind != "task" else {"gen_ai.operation.name": operation},
                 start_time=_nanoseconds(began),
             )
-        if ended.type in FAILURES:
+        if ended.type in FAILURES or getattr(ended, "failure", None) is not None:
             span.set_status(Status(StatusCode.ERROR, ended.type))
         span.end(_nanoseconds(ended))
+
+
+@contextmanager
+def telling(told: Callable[[str], str | None]) -> Iterator[None]:
+    """Let the spans of tools tell of arguments and results what `told` makes of them, if anything."""
+    before = _telling.set(told)
+    try:
+        yield
+    finally:
+        _telling.reset(before)
+
+
+def _of_call(began: Any, ended: Any) -> dict[str, str]:
+    told = _telling.get()
+    if told is None:
+        return {}
+    arguments, result = told(json.dumps(began.tool_args, default=str)), told(str(getattr(ended, "output", "")))
+    said = {"gen_ai.tool.call.arguments": arguments, "gen_ai.tool.call.result": result}
+    return {name: text[:LONGEST_TEXT] for name, text in said.items() if text is not None}
 
 
 def watch_crews(tracer: Tracer) -> None:

@@ -17,7 +17,7 @@ from services.agent_runner.models.calling import CallFailed
 from services.agent_runner.models.choice import Endpoint
 from services.agent_runner.models.exchange import Answer, Request
 from services.agent_runner.models.ledger import NOTHING_USED, TOKENS, Entry, Ledger, rounded_up, scopes
-from services.agent_runner.models.redaction import redact_all
+from services.agent_runner.models.redaction import redact, redact_all
 from services.agent_runner.models.spans import call_span, tell_answer, tell_failure
 from services.agent_runner.models.turns import Turns, TurnTooLate
 from services.chassis.errors import ExpectedFailure
@@ -96,6 +96,12 @@ class Session:
     def tokens(self) -> int:
         """Tokens of all its calls that a provider counted."""
         return sum(call.tokens_in + call.tokens_out for call in self.calls if not call.cached)
+
+    def told(self, text: str) -> str | None:
+        """What spans may tell of what a model was told, beside its calls; None where that is nothing."""
+        if not self._rules.prompts_in_spans:
+            return None
+        return redact(text) if self._rules.redaction else text
 
     async def complete(self, request: Request, accept: Callable[[Answer], object]) -> Answer:
         """The first answer along the chain that `accept` takes (else it raises `ValueError`).

@@ -23,11 +23,12 @@ _TENANT = ["client_account_id", "engagement_id"]
 
 @service.on
 async def show_proposed_learning(event: LearningProposed, session: AsyncSession) -> None:
-    """Show what a learning would change, unless somebody has decided on it since."""
+    """Show what a learning would change, unless somebody has decided on it since; an agent's is new here."""
+    values = _values(event.learning)
+    statement = insert(LearningRow).values(learning_id=event.learning.learning_id, own_fields=[], **values)
+    undecided = LearningRow.status == "considering"
     await session.execute(
-        update(LearningRow)
-        .where(LearningRow.learning_id == event.learning.learning_id, LearningRow.status == "considering")
-        .values(_values(event.learning))
+        statement.on_conflict_do_update(index_elements=[*_TENANT, "learning_id"], set_=values, where=undecided)
     )
 
 

@@ -5,30 +5,35 @@ import base64
 import itertools
 import json
 from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts import model_configuration as keys
 from contracts.agents import ModelCall
 from contracts.configuration import ConfigurationChanged, Key
-from contracts.envelope import Problem, Tenant
+from contracts.envelope import Event, Problem, Tenant
 from services.agent_runner.app import service
 from services.agent_runner.models import calling
 from services.agent_runner.models.exchange import Answer, Request
 from services.agent_runner.models.session import ModelUnavailable, Session
 from services.agent_runner.models.tenant_model import Models, RunContext
+from services.agent_runner.pool import AgentPool
 from services.agent_runner.tables import ModelCallRow, ModelSpending
+from services.chassis.blobs import Blobs
 from services.chassis.bus.in_process import InProcessBus
 from services.chassis.configuration import PURPOSE, keep_configuration
 from services.chassis.runtime import Runtime
 from services.chassis.settings import Settings
 from services.chassis.testing import some_tenant
+from services.chassis.work import Job
 from tests.model_server import ModelServer, model_server
 
 STUB = "compatible/stub"
@@ -74,13 +79,43 @@ async def code_of(session: Session, request: Request = QUESTION, accept: Callabl
 
 
 @dataclass
+class RunJob:
+    """The parts of a job that a run of an agent uses, without a claim."""
+
+    runtime: Runtime
+    tenant: Tenant
+    shared: dict[type, Any]
+    told: list[Event] = field(default_factory=list)
+
+    @property
+    def blobs(self) -> Blobs:
+        return self.runtime.blobs
+
+    async def run(self, function: Callable[..., Any], *args: Any) -> Any:
+        return await asyncio.to_thread(function, *args)
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncSession]:
+        async with self.runtime.database.transaction(self.tenant) as session:
+            yield session
+
+    async def tell(self, event: Event) -> None:
+        self.told.append(event)
+
+
+@dataclass
 class Platform:
     """A runner's models, a stub that they ask, and what is configured."""
 
     runtime: Runtime
     models: Models
     stub: ModelServer
+    pool: AgentPool
     versions: Any = field(default_factory=lambda: itertools.count(1))
+
+    def job(self, tenant: Tenant) -> Job:
+        """A job of the tenant's; `told` is what it tells."""
+        return cast(Job, RunJob(self.runtime, tenant, {Models: self.models, AgentPool: self.pool}))
 
     async def set(self, tenant: Tenant, key: Key[Any], value: Any) -> None:
         """Configure a key at the level that the tenant is."""
@@ -155,8 +190,9 @@ async def platform(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Async
     await asyncio.to_thread(runtime.vault.load)
     try:
         async with model_server() as stub:
-            models = Models(runtime)
+            models, pool = Models(runtime), AgentPool(runtime)
             async with models.ledger.running():
-                yield Platform(runtime, models, stub)
+                yield Platform(runtime, models, stub, pool)
+            await pool.close()
     finally:
         await runtime.stop()

@@ -3,8 +3,7 @@
 import asyncio
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -14,9 +13,7 @@ from contracts.envelope import Tenant
 from services.agent_runner.agents.cmdb_analyst.crew import AGENT as ANALYST
 from services.agent_runner.agents.migration_strategist.crew import AGENT as STRATEGIST
 from services.agent_runner.agents.registry import AGENTS, run_agent
-from services.agent_runner.models.tenant_model import Models
 from services.chassis.testing import some_tenant
-from services.chassis.work import Job
 from tests.agent_runner.models.conftest import Platform
 from tests.agent_runner.test_agent_registry import QUESTIONS
 from tests.model_answers import Asked, Said
@@ -25,25 +22,15 @@ from tests.model_server import INJECTION, Fault
 pytestmark = pytest.mark.xdist_group("crewai")
 
 
-@dataclass
-class Threads:
-    """The parts of a job that a run of an agent uses."""
-
-    shared: dict[type, Any] = field(default_factory=dict)
-
-    async def run(self, function: Callable[..., Any], *args: Any) -> Any:
-        return await asyncio.to_thread(function, *args)
-
-
 async def progress(done: int, total: int, message: str) -> None:
     """What it says is of no interest here."""
 
 
 async def asked_of(platform: Platform, tenant: Tenant, agent_id: str, question: Any, **more: Any) -> AgentResult:
     """What an agent answers a tenant."""
-    agent, job = AGENTS[agent_id], cast(Job, Threads({Models: platform.models}))
+    agent = AGENTS[agent_id]
     given = agent.input.model_validate(question)
-    return await run_agent(job, agent, given, progress, tenant=tenant, task_id=uuid4(), **more)
+    return await run_agent(platform.job(tenant), agent, given, progress, tenant=tenant, task_id=uuid4(), **more)
 
 
 def portfolio(*names: str, confidence: float = 0.3) -> dict[str, Any]:

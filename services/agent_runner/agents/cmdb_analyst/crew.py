@@ -22,4 +22,5 @@ AGENT = Agent(
     refuses=impossible,
     evidence=item_evidence,
     context=choices,
+    tools=("query_field_mappings", "analyse_field_mappings", "propose_field_mapping"),
 )

@@ -21,4 +21,5 @@ AGENT = Agent(
     decides=("field", "for_all_files"),
     refuses=impossible,
     evidence=decisions_about,
+    tools=("query_field_mappings", "analyse_field_mappings", "propose_field_mapping"),
 )

@@ -17,4 +17,5 @@ AGENT = Agent(
     evidence=item_evidence,
     context=choices,
     sure=0.6,
+    tools=("look_up_assets", "look_up_dependencies", "past_decisions"),
 )

@@ -24,4 +24,5 @@ AGENT = Agent(
     evidence=neighbours_of,
     context=waves_there_are,
     sure=0.6,
+    tools=("look_up_assets", "look_up_dependencies", "past_decisions"),
 )
