@@ -107,6 +107,19 @@ async def test_a_refusal_is_shown_with_its_reason(platform: Platform) -> None:
     assert (shown["status"], shown["problem"]["code"]) == ("refused", "not_understood")
 
 
+async def test_what_an_agent_proposes_waits_for_a_person_like_any_other_proposal(platform: Platform) -> None:
+    by_agent = Origin(how="agent", by="agent cmdb_analyst", at="2026-11-20T00:00:00Z", text="All sources call it so.")
+    learning = Learning(learning_id=uuid7(), status="proposed", origin=by_agent, lessons=[lesson()])
+    for _ in range(2):
+        await platform.hear(LearningProposed(tenant=DEFAULT_TENANT, learning=learning))
+    (shown,) = (await platform.get("/learnings", status="proposed"))["items"]
+    assert (shown["origin"]["by"], shown["origin"]["text"]) == ("agent cmdb_analyst", "All sources call it so.")
+    assert (await platform.get("/lessons"))["items"] == []
+    await platform.post(f"/learnings/{learning.learning_id}/decision", {"decision": "discard"})
+    await platform.hear(LearningProposed(tenant=DEFAULT_TENANT, learning=learning))
+    assert (await platform.get(f"/learnings/{learning.learning_id}"))["status"] == "discarded"
+
+
 async def test_a_learning_is_applied_and_undone_by_decisions(platform: Platform) -> None:
     learning = await proposed(platform)
     path = f"/learnings/{learning['learning_id']}/decision"

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
@@ -15,10 +16,13 @@ from services.agent_runner.agents.migration_strategist.crew import AGENT as STRA
 from services.agent_runner.agents.registry import AGENTS, run_agent
 from services.chassis.testing import some_tenant
 from tests.agent_runner.models.conftest import Platform
+from tests.agent_runner.models.known import CALLS, know
 from tests.agent_runner.test_agent_registry import QUESTIONS
 from tests.model_answers import Asked, Said
 from tests.model_server import INJECTION, Fault
 
+TENANTS, RUNS = 10, 50
+MARK = re.compile("mark[0-9a-f]{32}")
 pytestmark = pytest.mark.xdist_group("crewai")
 
 
@@ -150,21 +154,31 @@ async def test_what_stands_in_cells_gives_no_orders(platform: Platform) -> None:
 
 
 async def test_runs_of_several_tenants_at_once_see_each_only_its_own(platform: Platform) -> None:
-    platform.stub.answering, platform.stub.latency = saying(strategy="retire"), 0.05
-    tenants = [await platform.tenant() for _ in range(4)]
+    """Nor does any tool of one give what another has, though all have things of the same names."""
+
+    def answering(asked: Asked) -> Said:
+        if not asked.used_tools:
+            return Said(calls=[(name, CALLS[name]) for name in STRATEGIST.tools])
+        return saying(strategy="retire", rationale=",".join(sorted({*MARK.findall(asked.prompt)})))(asked)
+
+    platform.stub.answering, platform.stub.latency = answering, 0.02
+    tenants = {f"mark{uuid4().hex}": await platform.tenant() for _ in range(TENANTS)}
+    for mark, tenant in tenants.items():
+        await know(platform, tenant, mark)
+    marks = [list(tenants)[number % TENANTS] for number in range(RUNS)]
     runs = [
-        asked_of(platform, tenant, "migration_strategist", portfolio(f"{tenant.engagement_id} {number}"))
-        for tenant in tenants
-        for number in range(3)
+        asked_of(platform, tenants[mark], "migration_strategist", portfolio(f"run {number}"))
+        for number, mark in enumerate(marks)
     ]
     results = await asyncio.gather(*runs)
-    for number, result in enumerate(results):
-        own = str(tenants[number // 3].engagement_id)
-        assert result.output["answers"][0]["key"] == f"{own} {number % 3}"
-    for asked in platform.stub.chats():
-        assert sum(str(tenant.engagement_id) in asked.prompt for tenant in tenants) == 1
-    for tenant in tenants:
-        assert len(await platform.ledger(tenant)) == 3
+    for number, (mark, result) in enumerate(zip(marks, results, strict=True)):
+        assert (result.output["answers"][0]["key"], result.fallback) == (f"run {number}", None)
+        assert result.output["answers"][0]["rationale"] == mark
+        assert [(use.tool, use.calls, use.failed) for use in result.tools] == [
+            (name, 1, 0) for name in sorted(STRATEGIST.tools)
+        ]
+    for tenant in tenants.values():
+        assert len(await platform.ledger(tenant)) == 2 * RUNS / TENANTS
 
 
 async def test_a_model_that_is_unsure_is_followed_by_a_stronger_one(platform: Platform) -> None:
