@@ -19,6 +19,7 @@ from contracts.configuration import (
     Key,
 )
 from contracts.envelope import PLATFORM, Tenant
+from contracts.mcp_configuration import MCP_KEYS
 from contracts.model_configuration import (
     MODEL_BASE_URLS,
     MODEL_CACHE_SECONDS,
@@ -241,6 +242,8 @@ THEIR_OWN_AFFAIR = (
     *(SEPARATION_OF_DUTIES, READINESS_GATE, READINESS_THRESHOLDS, SEALED_INVENTORY),
     *(MODEL_PROVIDER_KEYS, MODEL_BASE_URLS, MODELS, MODEL_FALLBACKS),
     *(MODEL_ESCALATION_BELOW, MODEL_CACHE_SECONDS, MODEL_REDACTION),
+    # Addresses are judged as those of models are; programs are the operator's.
+    *MCP_KEYS,
 )
 
 
