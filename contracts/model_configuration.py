@@ -105,6 +105,15 @@ MODEL_CALLS_AT_ONCE: Key[int] = Key(
     read_by=_READ_BY,
     scope="platform:write",
 )
+MODEL_HEDGE_AFTER_SECONDS: Key[float | None] = Key(
+    name="model_hedge_after_seconds",
+    kind=Annotated[float, Field(gt=0, le=60)] | None,
+    default=None,
+    description="Seconds after which the next of `model_fallbacks` is asked beside a slow model; the first answer "
+    "counts, and both may cost; unset: never",
+    read_by=_READ_BY,
+    scope="platform:write",
+)
 MODEL_CACHE_SECONDS: Key[int] = Key(
     name="model_cache_seconds",
     kind=Annotated[int, Field(ge=0, le=365 * 86_400)],
@@ -130,6 +139,7 @@ MODEL_PROMPTS_IN_SPANS: Key[bool] = Key(
 
 MODEL_KEYS: tuple[Key[Any], ...] = (
     *(MODEL_PROVIDER_KEYS, MODEL_BASE_URLS, MODELS, MODEL_FALLBACKS, MODEL_ESCALATION_BELOW, MODEL_PRICES),
-    *(MODEL_BUDGET_USD_PER_DAY, MODEL_BUDGET_USD_PER_FLOW, MODEL_CALLS_PER_MINUTE, MODEL_CALLS_AT_ONCE),
+    *(MODEL_BUDGET_USD_PER_DAY, MODEL_BUDGET_USD_PER_FLOW, MODEL_TOKENS_PER_DAY),
+    *(MODEL_CALLS_PER_MINUTE, MODEL_CALLS_AT_ONCE, MODEL_HEDGE_AFTER_SECONDS),
     *(MODEL_CACHE_SECONDS, MODEL_REDACTION, MODEL_PROMPTS_IN_SPANS),
 )

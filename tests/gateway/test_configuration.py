@@ -8,7 +8,7 @@ import httpx2
 import pytest
 from sqlalchemy import text
 
-from contracts import configuration
+from contracts import configuration, model_configuration
 from contracts.configuration import (
     FLOWS_PER_DAY,
     KEYS,
@@ -245,6 +245,11 @@ THEIR_OWN_AFFAIR = (
     # Addresses are judged as those of models are; programs are the operator's.
     *MCP_KEYS,
 )
+
+
+def test_every_key_that_is_written_down_can_be_set() -> None:
+    declared = [each for module in (configuration, model_configuration) for each in vars(module).values()]
+    assert {each.name for each in declared if isinstance(each, Key)} == set(configuration.KEYS)
 
 
 def test_every_default_is_a_valid_value_and_no_tenant_can_lift_its_own_limits() -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import partial
 from uuid import UUID
 
 from contracts.agents import ModelCall
@@ -16,6 +17,7 @@ from services.agent_runner.models.breaker import Breaker
 from services.agent_runner.models.calling import CallFailed
 from services.agent_runner.models.choice import Endpoint
 from services.agent_runner.models.exchange import Answer, Request
+from services.agent_runner.models.hedging import first_answer
 from services.agent_runner.models.ledger import NOTHING_USED, TOKENS, Entry, Ledger, rounded_up, scopes
 from services.agent_runner.models.redaction import redact, redact_all
 from services.agent_runner.models.spans import call_span, tell_answer, tell_failure
@@ -59,6 +61,7 @@ class Rules:
     per_flow: Decimal | None
     per_minute: int
     at_once: int
+    hedge_after: float | None
     cache_seconds: int
     redaction: bool
     prompts_in_spans: bool
@@ -88,6 +91,7 @@ class Session:
         self.chain = chain
         self.calls: list[ModelCall] = []
         self.problem: Problem | None = None
+        self._tokens_in_flight = 0
         self._shared = shared
         self._purpose = purpose
         self._rules = rules
@@ -112,14 +116,12 @@ class Session:
             raise ModelUnavailable.of(self.problem)
         if self._rules.redaction:
             request = replace(request, messages=redact_all(list(request.messages)))
-        last: Problem | None = None
-        for endpoint in self.chain:
-            try:
-                return await self._ask(endpoint, request, accept)
-            except ModelUnavailable as error:
-                last = error.problem
-        self.problem = last or Problem(code="model_not_configured", detail="No model is configured.")
-        raise ModelUnavailable.of(self.problem)
+        asks = [partial(self._ask, endpoint, request, accept) for endpoint in self.chain]
+        try:
+            return await first_answer(asks, self._rules.hedge_after)
+        except ModelUnavailable as error:
+            self.problem = error.problem
+            raise
 
     async def _ask(self, endpoint: Endpoint, request: Request, accept: Callable[[Answer], object]) -> Answer:
         """One model's answer: the cached one, or a new one after at most so many attempts."""
@@ -132,6 +134,8 @@ class Session:
         problem, length = CallFailed("error", ""), len(request.messages)
         for attempt in range(ATTEMPTS):
             asked = self._within_tokens(request)
+            most_tokens = asked.most_tokens_in() + asked.max_tokens
+            self._tokens_in_flight += most_tokens
             try:
                 async with self._shared.turns.turn(
                     self.context.tenant,
@@ -145,6 +149,8 @@ class Session:
                 raise _unavailable("model_turn_too_late", f"{endpoint.name} had too many calls to make.") from None
             except CallFailed as failed:
                 problem = failed
+            finally:
+                self._tokens_in_flight -= most_tokens
             if not problem.again or attempt == ATTEMPTS - 1:
                 break
             if problem.outcome == "invalid":
@@ -246,7 +252,7 @@ class Session:
             raise _unavailable("model_never_stops", f"The run has called models {CALLS_A_RUN} times without an end.")
         if self.context.token_budget is None:
             return request
-        left = self.context.token_budget - self.tokens - request.most_tokens_in()
+        left = self.context.token_budget - self.tokens - self._tokens_in_flight - request.most_tokens_in()
         if left < LEAST_TOKENS_OUT:
             raise _unavailable(
                 "model_tokens_spent",

@@ -133,6 +133,7 @@ class Models:
             per_flow=_exact(await value(tenant, keys.MODEL_BUDGET_USD_PER_FLOW)),
             per_minute=await value(tenant, keys.MODEL_CALLS_PER_MINUTE),
             at_once=await value(tenant, keys.MODEL_CALLS_AT_ONCE),
+            hedge_after=await value(tenant, keys.MODEL_HEDGE_AFTER_SECONDS),
             cache_seconds=await value(tenant, keys.MODEL_CACHE_SECONDS),
             redaction=await value(tenant, keys.MODEL_REDACTION),
             prompts_in_spans=await value(tenant, keys.MODEL_PROMPTS_IN_SPANS),

@@ -68,6 +68,21 @@ async def test_the_next_model_of_the_chain_answers(platform: Platform) -> None:
     assert [call.model for call in session.calls] == ["stub", "second"]
 
 
+async def test_with_hedging_the_next_model_answers_for_a_slow_one_and_both_are_booked(platform: Platform) -> None:
+    platform.stub.answering = lambda asked: Said(str(asked.body["model"]))
+    platform.stub.fail("slow")
+    hedging = {"model_fallbacks": ["compatible/second"], "model_hedge_after_seconds": 0.05}
+    tenant = await platform.tenant(**hedging)
+    session = await platform.session(tenant)
+    assert (await session.complete(QUESTION, anything)).text == "second"
+    told = {call.model: (call.outcome, call.tokens_out > 0) for call in session.calls}
+    assert told == {"stub": ("cancelled", False), "second": ("ok", True)}
+    assert {(row.model, row.outcome) for row in await platform.ledger(tenant)} == {
+        ("stub", "cancelled"),
+        ("second", "ok"),
+    }
+
+
 async def test_a_provider_that_keeps_failing_is_left_alone(platform: Platform) -> None:
     tenant = await platform.tenant()
     platform.stub.repeat("500")
