@@ -43,9 +43,9 @@ bench NAME: (_sync "embedded" if NAME == "agents" { "agents" } else { "" })
 fit-mapping *FOLDERS: (_sync "embedded")
     @python -m deploy.bench.mapping_fit "$@"
 
-# Ask agents labelled questions and print how often their rules are right, and how often when they are sure
-evaluate-agents: (_sync "embedded")
-    @python -m deploy.agent_evaluation
+# Ask agents labelled questions and print how often their rules are right; `--model openai/gpt-4.1` scores a model, too
+evaluate-agents *ARGS: (_sync "embedded")
+    @python -m deploy.agent_evaluation "$@"
 
 # Run faults drawn from a seed (kills, zombies, crashes, poison) and the check of the checks: `chaos --seconds 600`
 chaos *ARGS: (_sync "embedded" "dev")
