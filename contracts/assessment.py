@@ -13,6 +13,8 @@ from contracts.lifecycle import StartOptions
 # The six treatments, in the words of AWS's migration strategies ("6 Strategies for Migrating Applications", 2016).
 SixR = Literal["rehost", "replatform", "refactor", "repurchase", "retire", "retain"]
 
+RiskLevel = Literal["low", "medium", "high"]
+
 
 class AssessmentInputs(Value):
     """What a discovery hands to an assessment."""

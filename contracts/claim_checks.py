@@ -139,6 +139,11 @@ ASSESSMENTS = {
     "engine": "String",  # rules: what decided, until a person decides otherwise
     "suggestion": "String",  # null, or the treatment that an agent's model would rather give it
     "suggestion_reason": "String",  # why, by which model, and how sure it is
+    "risk_level": "String",  # a contracts.assessment.RiskLevel
+    "risk_confidence": "Float64",  # 0 to 1: how much of what the risk weighs is known
+    "risk_reason": "String",  # what drives it and what helps
+    "risk_suggestion": "String",  # null, or the level that an agent's model would rather give it
+    "risk_suggestion_reason": "String",
 }
 
 # One row an application of a wave.

@@ -51,6 +51,8 @@ def without_values(document: Any) -> Any:
         quiet["application_names"] = list(map(_called, quiet["application_ids"]))
         if isinstance(quiet.get("reason"), str):
             quiet["reason"] = _renamed(quiet["reason"], names)
+        if isinstance(quiet.get("risks"), list):
+            quiet["risks"] = [_renamed(risk, names) for risk in quiet["risks"]]
     return quiet
 
 
@@ -73,8 +75,9 @@ def with_names(waves: Sequence[Wave], names: Mapping[str, str]) -> list[Wave]:
     for wave in waves:
         ids, told = map(str, wave.application_ids), wave.application_names
         known = [names.get(uid, name) for uid, name in zip(ids, told, strict=True)]
-        reason = _renamed(wave.reason, dict(zip(told, known, strict=True)))
-        named.append(wave.model_copy(update={"application_names": known, "reason": reason}))
+        names_again = dict(zip(told, known, strict=True))
+        reason, risks = _renamed(wave.reason, names_again), [_renamed(risk, names_again) for risk in wave.risks]
+        named.append(wave.model_copy(update={"application_names": known, "reason": reason, "risks": risks}))
     return named
 
 

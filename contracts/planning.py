@@ -41,6 +41,7 @@ class Wave(Value):
     move_groups: int
     reason: str
     suggestions: list[str] = Field(default=[], description="What an agent's model would change of it, and why")
+    risks: list[str] = Field(default=[], description="What drives the risks of its riskiest applications")
 
 
 class PlanningRequested(Event, type="planning.requested"):

@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import Field
 
 from contracts.agent_work import AgentWork
-from contracts.assessment import SixR
+from contracts.assessment import RiskLevel, SixR
 from contracts.discovery import QualityReport, TableMapping, Value
 
 Severity = Literal["high", "medium", "low"]
@@ -84,6 +84,7 @@ class WaveSummary(Value):
     risk: float = Field(ge=0, le=1)
     reason: str
     suggestions: list[str] = Field(default=[], description="What an agent's model would change of it, and why")
+    risks: list[str] = Field(default=[], description="What drives the risks of its riskiest applications")
     strategies: dict[SixR, int] = Field(description="Applications by treatment")
     environments: dict[str, int] = Field(description="Applications by environment")
     examples: list[str] = Field(description="Its largest applications")
@@ -124,6 +125,10 @@ class ApplicationRow(Value):
     engine: str | None
     suggestion: SixR | None = Field(default=None, description="The treatment that an agent's model would rather give")
     suggestion_reason: str | None = None
+    risk_level: RiskLevel | None = None
+    risk_reason: str | None = Field(default=None, description="What drives the risk, and what helps")
+    risk_suggestion: RiskLevel | None = Field(default=None, description="The level that an agent's model would give")
+    risk_suggestion_reason: str | None = None
     environment: str | None
     criticality: str | None
     owner: str | None

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from contracts.assessment import SixR
+from contracts.assessment import RiskLevel, SixR
 from contracts.discovery import TableMapping
 from contracts.envelope import Problem
 from contracts.flows import PhaseView
@@ -239,6 +239,10 @@ class TreatmentView(View):
     engine: str
     suggestion: SixR | None = Field(default=None, description="The treatment that an agent's model would rather give")
     suggestion_reason: str | None = Field(default=None, description="Why, by which model, and how sure it is")
+    risk_level: RiskLevel | None = None
+    risk_reason: str | None = Field(default=None, description="What drives the risk, and what helps")
+    risk_suggestion: RiskLevel | None = Field(default=None, description="The level that an agent's model would give")
+    risk_suggestion_reason: str | None = None
 
 
 class WaveView(View):
@@ -252,6 +256,7 @@ class WaveView(View):
     move_groups: int
     reason: str
     suggestions: list[str] = Field(default=[], description="What an agent's model would change of it, and why")
+    risks: list[str] = Field(default=[], description="What drives the risks of its riskiest applications")
 
 
 class MappingsView(View):

@@ -29,8 +29,16 @@ from contracts.planning import (
     WavePlanningFailed,
     WavePlanningRequested,
 )
-from services.agent_runner.agents.advice import PLANNER, STRATEGIST, advise
-from services.agent_runner.agents.suggestions import plan_in_doubt, portfolio_in_doubt, suggested, with_suggestions
+from services.agent_runner.agents.advice import PLANNER, RISK_ASSESSOR, STRATEGIST, advise
+from services.agent_runner.agents.suggestions import (
+    moves_in_doubt,
+    plan_in_doubt,
+    portfolio_in_doubt,
+    suggested,
+    with_risk_suggestions,
+    with_risks,
+    with_suggestions,
+)
 from services.agent_runner.analysis.dependencies import analyse_dependencies
 from services.agent_runner.analysis.six_r import assess
 from services.agent_runner.analysis.waves import plan_waves
@@ -89,6 +97,10 @@ async def decide_treatments(event: SixRRequested, job: Job) -> SixRCompleted | S
         job, event, STRATEGIST, partial(portfolio_in_doubt, applications, assets, dependencies, decided)
     )
     decided = decided if advice is None else with_suggestions(decided, advice)
+    risks = await advise(
+        job, event, RISK_ASSESSOR, partial(moves_in_doubt, applications, assets, dependencies, decided)
+    )
+    decided = decided if risks is None else with_risk_suggestions(decided, risks)
     assessments = await store_frame(job, event.tenant, "assessments", decided)
     await _remember(event, job, "six_r", {"assessments": assessments})
     counted = decided.group_by("strategy").len().sort("strategy").iter_rows()
@@ -98,6 +110,7 @@ async def decide_treatments(event: SixRRequested, job: Job) -> SixRCompleted | S
         application_count=decided.height,
         distribution={cast("SixR", strategy): count for strategy, count in counted},
         agent=advice,
+        risk_agent=risks,
     )
 
 
@@ -115,7 +128,8 @@ async def order_into_waves(event: WavePlanningRequested, job: Job) -> WavePlanni
     )
     question = partial(plan_in_doubt, planned, frames["applications"], frames["dependencies"], event.limits)
     advice = await advise(job, event, PLANNER, question)
-    waves = planned.waves if advice is None else suggested(planned.waves, advice)
+    waves = with_risks(planned.waves, frames["assessments"])
+    waves = waves if advice is None else suggested(waves, advice)
     plan = await store_frame(job, event.tenant, "plans", planned.plan)
     await _remember(event, job, "wave_planning", {"plan": plan})
     if await is_sealed(await job.begin(), service.metadata, event.tenant):

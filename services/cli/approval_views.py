@@ -19,6 +19,8 @@ from services.cli.wording import count, percent, table_name, words
 # More waves than this are for the report and not for a terminal.
 MOST_WAVES = 20
 MOST_ENTRIES = 20
+# Of a wave's risks; the report has more of each.
+MOST_RISKS = 1
 
 
 def approval_view(approval: ApprovalView) -> RenderableType:
@@ -136,5 +138,9 @@ def _waves(details: dict[str, Any]) -> RenderableType:
     if more := waves[MOST_WAVES:]:
         rest = count(sum(wave.asset_count for wave in more), "asset")
         lines.append(f"[dim]… and {count(len(more), 'more wave')} with {rest}.[/]")
+    for wave in waves[:MOST_WAVES]:
+        about = f"  Wave {wave.number}: "
+        lines += [Text(f"{about}{risk}", style="dim") for risk in wave.risks[:MOST_RISKS]]
+        lines += [Text(f"{about}suggested: {suggestion}") for suggestion in wave.suggestions]
     stay = ", ".join(f"{words(treatment)} {number}" for treatment, number in details["unplanned"].items())
     return Group(*lines, f"In no wave: {stay}" if stay else "Every application is in a wave.")

@@ -229,7 +229,9 @@ class Treatment(SealableRow, Tables):
     """The treatment that an assessment gave an application."""
 
     __tablename__ = "treatments"
-    __table_args__ = ({"info": {"sealing": Sealing(columns=("name", "reason", "suggestion_reason"))}},)
+    __table_args__ = (
+        {"info": {"sealing": Sealing(columns=("name", "reason", "suggestion_reason", "risk_suggestion_reason"))}},
+    )
 
     flow_id: Mapped[UUID] = mapped_column(primary_key=True)
     application_uid: Mapped[UUID] = mapped_column(primary_key=True)
@@ -243,13 +245,17 @@ class Treatment(SealableRow, Tables):
     engine: Mapped[str]
     suggestion: Mapped[str | None]
     suggestion_reason: Mapped[str | None]
+    risk_level: Mapped[str | None]
+    risk_reason: Mapped[str | None]
+    risk_suggestion: Mapped[str | None]
+    risk_suggestion_reason: Mapped[str | None]
 
 
 class PlannedWave(SealableRow, Tables):
     """A wave of a planning."""
 
     __tablename__ = "waves"
-    __table_args__ = ({"info": {"sealing": Sealing(columns=("application_names", "reason", "suggestions"))}},)
+    __table_args__ = ({"info": {"sealing": Sealing(columns=("application_names", "reason", "suggestions", "risks"))}},)
 
     flow_id: Mapped[UUID] = mapped_column(primary_key=True)
     number: Mapped[int] = mapped_column(primary_key=True)
@@ -260,6 +266,7 @@ class PlannedWave(SealableRow, Tables):
     move_groups: Mapped[int]
     reason: Mapped[str]
     suggestions: Mapped[list[Any]]
+    risks: Mapped[list[Any]]
 
 
 class ReportFile(TenantRow, Tables):

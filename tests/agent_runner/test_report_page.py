@@ -39,7 +39,7 @@ def poisoned(plan: SamplePlan) -> SamplePlan:
 
     def poison(table: pl.DataFrame) -> pl.DataFrame:
         uids = {"asset_uid", "application_uid", "source_application_uid", "target_application_uid"}
-        kept = uids | {"strategy", "suggestion"}
+        kept = uids | {"strategy", "suggestion", "risk_level", "risk_suggestion"}
         names = [name for name, kind in table.schema.items() if kind == pl.String and name not in kept]
         return table.with_columns(pl.lit(ATTACK).alias(name) for name in names)
 

@@ -1,11 +1,22 @@
 """From tables to what an agent is asked, and back: decisions stay the rules', suggestions stand beside them."""
 
+from datetime import date
 from typing import Any
 from uuid import UUID
 
 from contracts.agents import AgentResult
 from contracts.planning import WaveLimits
-from services.agent_runner.agents.suggestions import plan_in_doubt, portfolio_in_doubt, suggested, with_suggestions
+from services.agent_runner.agents.risk_assessor.crew import AGENT as RISK_ASSESSOR
+from services.agent_runner.agents.suggestions import (
+    moves_in_doubt,
+    plan_in_doubt,
+    portfolio_in_doubt,
+    suggested,
+    with_risk_suggestions,
+    with_risks,
+    with_suggestions,
+)
+from services.agent_runner.analysis.six_r import assess
 from services.agent_runner.analysis.waves import plan_waves
 from tests.agent_runner.estates import applications, assessments, assets, dependencies, uid
 
@@ -64,3 +75,33 @@ def test_a_wave_tells_what_would_rather_move_elsewhere() -> None:
     assert UUID(uid("Mail")) in told.application_ids
     assert told.suggestions[0].startswith("Mail in wave 2. It is small.")
     assert [wave.model_copy(update={"suggestions": []}) for wave in waves] == planned.waves
+
+
+def test_a_risk_that_stands_on_little_is_put_to_the_assessor_as_the_rules_judged_it() -> None:
+    decided = assess(assets(*SERVERS), APPLICATIONS, TIES, date(2026, 11, 20))
+    moves = moves_in_doubt(APPLICATIONS, assets(*SERVERS), TIES, decided)
+    assert moves is not None
+    known = {row["application_uid"]: row for row in decided.iter_rows(named=True)}
+    for judged in RISK_ASSESSOR.rules(moves).answers:
+        row = known[judged.key]
+        assert (judged.level, judged.risk) == (row["risk_level"], row["risk"])
+        assert judged.confidence == row["risk_confidence"]
+        assert judged.rationale == row["risk_reason"]
+        assert judged.confidence < RISK_ASSESSOR.sure
+    sure = decided.with_columns(risk_confidence=0.9)
+    assert moves_in_doubt(APPLICATIONS, assets(*SERVERS), TIES, sure) is None
+
+
+def test_who_approves_waves_sees_what_drives_their_risks_and_what_a_model_thinks_of_them() -> None:
+    decided = assess(assets(*SERVERS), APPLICATIONS, TIES, date(2026, 11, 20))
+    advice = differing(uid("Shop"), level="high", risk=0.9)
+    shown = with_risk_suggestions(decided, advice)
+    assert shown.drop("risk_suggestion", "risk_suggestion_reason").equals(
+        decided.drop("risk_suggestion", "risk_suggestion_reason")
+    ), "a suggestion changes nothing of what the rules judged"
+    planned = plan_waves(APPLICATIONS, TIES, shown, assets(*SERVERS), WaveLimits())
+    told = [risk for wave in with_risks(planned.waves, shown) for risk in wave.risks]
+    (shop,) = [risk for risk in told if risk.startswith("Shop: ")]
+    assert "Suggested: high. It is small. (stub/stub, prompts 1-0, sure to 70%)" in shop
+    assert "Not known:" in shop
+    assert [wave.model_copy(update={"risks": []}) for wave in with_risks(planned.waves, shown)] == planned.waves

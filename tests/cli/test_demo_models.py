@@ -16,7 +16,7 @@ from tests.model_server import ModelServer, model_server
 
 pytestmark = pytest.mark.xdist_group("crewai")
 
-STEPS = {"mapping_advice", "six_r", "wave_planning"}
+STEPS = {"mapping_advice", "six_r", "risk_assessment", "wave_planning"}
 
 
 @pytest.fixture(scope="module")

@@ -72,6 +72,9 @@ async def test_the_main_job_finishes_with_any_model_and_none(
         suggested = await treatments_of(client)
         assert sorted(row["strategy"] for row in suggested) == sorted(row["strategy"] for row in alone)
         assert {row["suggestion"] for row in suggested} <= {None, "retire"}
+        assert {row["risk_suggestion"] for row in alone} == {None}
+        assert sorted(row["risk_level"] for row in suggested) == sorted(row["risk_level"] for row in alone)
+        assert {row["risk_suggestion"] for row in suggested} <= {None, "high"}
 
         before = len(stub.chats())
         client, followed = await the_main_job(platform, stub, sealed_inventory=True)

@@ -14,6 +14,7 @@ from services.chassis.inventory_sealing import is_sealed
 from services.chassis.work import Job
 
 STRATEGIST, PLANNER = AGENTS["migration_strategist"], AGENTS["wave_planner"]
+RISK_ASSESSOR = AGENTS["risk_assessor"]
 NOT_CONFIGURED = "model_not_configured"
 
 

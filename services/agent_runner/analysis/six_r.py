@@ -9,7 +9,7 @@ from contracts.assessment import SixR
 from contracts.claim_checks import APPLICATIONS, ASSESSMENTS, ASSETS, DEPENDENCIES
 from services.agent_runner.analysis.application_facts import ApplicationFacts, gather_facts
 from services.agent_runner.analysis.layouts import conform, schema_of
-from services.agent_runner.analysis.risk import complexity_of, risk_of
+from services.agent_runner.analysis.risk import complexity_of, level_of, risk_confidence, risk_of, risk_reason
 from services.agent_runner.analysis.rule_conditions import details
 from services.agent_runner.analysis.six_r_rules import RULES
 from services.agent_runner.analysis.treatment_rule import Rule
@@ -53,7 +53,10 @@ def assess(assets: pl.DataFrame, applications: pl.DataFrame, dependencies: pl.Da
                 "confidence": verdict.confidence,
                 "rule": verdict.rule,
                 "reason": verdict.reason,
-                "risk": risk_of(fact, verdict.treatment),
+                "risk": (risk := risk_of(fact, verdict.treatment)),
+                "risk_level": level_of(risk),
+                "risk_confidence": risk_confidence(fact),
+                "risk_reason": risk_reason(fact),
                 "complexity": complexity_of(fact, verdict.treatment),
                 "engine": "rules",
             }

@@ -136,6 +136,7 @@ def _wave_summaries(waves: list[Wave], table: pl.DataFrame, assets: pl.DataFrame
             risk=wave.risk,
             reason=wave.reason,
             suggestions=wave.suggestions,
+            risks=wave.risks,
             strategies={strategy: strategies[strategy] for strategy in TREATMENTS if strategy in strategies},
             environments=_tally(rows["environment"]),
             examples=rows.sort("asset_count", descending=True, maintain_order=True)["name"]

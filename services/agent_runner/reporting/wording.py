@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 
 from contracts.agent_work import AgentWork
-
-RISK_BANDS = ((1 / 3, "low"), (2 / 3, "medium"))
+from services.agent_runner.analysis.risk import level_of
 
 TREATMENT_MEANINGS = {
     "rehost": "moved as it is",
@@ -52,8 +51,8 @@ def listed(names: list[str], total: int | None = None) -> str:
 
 
 def risk_band(risk: float) -> str:
-    """The word for a risk of 0 to 1: low, medium or high, a third of the scale each."""
-    return next((word for limit, word in RISK_BANDS if risk < limit), "high")
+    """The word for a risk of 0 to 1, the same that the risk assessor uses."""
+    return level_of(risk)
 
 
 def told_of_agents(work: Sequence[AgentWork]) -> list[str]:

@@ -142,7 +142,7 @@ async def show_waves(event: WavePlanningCompleted, job: Job) -> None:
         waves = with_names(waves, dict(plan.select("application_uid", "name").iter_rows()))
     session = await job.begin()
     await session.execute(delete(PlannedWave).where(PlannedWave.flow_id == event.flow_id))
-    columns = {"number", "name", "application_names", "asset_count", "risk", "move_groups", "reason", "suggestions"}
+    columns = set(PlannedWave.__table__.columns.keys())
     rows = [{"flow_id": flow_of(event), **wave.model_dump(include=columns)} for wave in waves]
     if sealed:
         rows = sealed_rows(job.vault, event.tenant, table_of(PlannedWave), rows)

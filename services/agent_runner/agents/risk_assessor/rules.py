@@ -1,33 +1,33 @@
 """What could go wrong when an application moves: the rules' figures, what drives them, and what to do about it."""
 
-from collections.abc import Callable
 from datetime import date
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import Field
 
-from contracts.assessment import SixR
+from contracts.assessment import RiskLevel, SixR
 from services.agent_runner.agents.application_items import ApplicationItem, facts_of
 from services.agent_runner.agents.definition import Answers, Judgement, Question
-from services.agent_runner.analysis.application_facts import ApplicationFacts
-from services.agent_runner.analysis.phrases import listed
-from services.agent_runner.analysis.risk import complexity_of, risk_of
-from services.agent_runner.analysis.scales import HIGH, PRODUCTION
-
-Level = Literal["low", "medium", "high"]
-
-# Half of the way from no risk to all there is, and where the parts that alone are harmless cannot lead.
-MEDIUM_RISK, HIGH_RISK = 0.35, 0.6
-# A figure that stands on none of its facts says nothing; one that stands on all of them is still a model of ours.
-LEAST_CONFIDENCE, MOST_CONFIDENCE = 0.3, 0.9
-_WEIGHED = ("criticality", "environment", "dependencies", "data classification", "operating system")
-MANY_NEIGHBOURS = 8
+from services.agent_runner.analysis.risk import (
+    HIGH_RISK,
+    MEDIUM_RISK,
+    complexity_of,
+    drivers_of,
+    level_of,
+    risk_confidence,
+    risk_of,
+    risk_reason,
+)
 
 
 class Move(ApplicationItem):
     """An application and how it is to move."""
 
     strategy: SixR = "rehost"
+    risk: float | None = Field(default=None, ge=0, le=1, description="Of the rules, where they were asked before")
+    complexity: float = Field(default=0, ge=0, le=1)
+    confidence: float = Field(default=0, ge=0, le=1, description="Of the rules' risk")
+    reason: str = Field(default="", max_length=4000)
 
 
 class Moves(Question):
@@ -40,7 +40,7 @@ class Moves(Question):
 class Risk(Judgement):
     """What moving one application risks."""
 
-    level: Level
+    level: RiskLevel
     risk: float = Field(ge=0, le=1)
     complexity: float = Field(ge=0, le=1)
     drivers: list[str] = Field(default=[], max_length=10, description="What makes it risky")
@@ -53,69 +53,29 @@ class Risks(Answers):
     answers: list[Risk]
 
 
-# What drives a risk: when, in words, and what helps.
-_DRIVERS: tuple[tuple[Callable[[ApplicationFacts], bool], str, str], ...] = (
-    (
-        lambda f: (f.criticality_level or 0) >= HIGH,
-        "it is of high criticality",
-        "Rehearse the move, and agree on a way back and on who decides to take it.",
-    ),
-    (
-        lambda f: f.environment_rank == PRODUCTION,
-        "it is in production",
-        "Move its test systems first, and switch over in a maintenance window.",
-    ),
-    (
-        lambda f: f.neighbours >= MANY_NEIGHBOURS,
-        "many applications are connected with it",
-        "Test each connection across sites before the switch, and tell the owners of its neighbours.",
-    ),
-    (
-        lambda f: (f.sensitivity or 0) >= HIGH,
-        "its data is sensitive",
-        "Clear with security and law where the data may lie before it is copied.",
-    ),
-    (
-        lambda f: bool(f.unsupported),
-        "its operating system is out of support",
-        "Upgrade on the way, or isolate it in a network of its own.",
-    ),
-    (
-        lambda f: bool(f.unknown_systems) or not f.operating_systems,
-        "its operating system is not known",
-        "Find out what it runs on before it is put into a wave.",
-    ),
-)
-
-
 def judge(question: Moves) -> Risks:
-    """The weighted sums of `analysis.risk`; the confidence rises with the share of their facts that are known."""
+    """What was computed before, or the weighted sums of `analysis.risk`."""
     return Risks(answers=[_risk(item, question.as_of) for item in question.items])
-
-
-def level_of(risk: float) -> Level:
-    """A risk as people say it."""
-    return "high" if risk >= HIGH_RISK else "medium" if risk >= MEDIUM_RISK else "low"
 
 
 def _risk(item: Move, as_of: date | None) -> Risk:
     facts = facts_of(item, as_of)
-    risk = risk_of(facts, item.strategy)
-    unknown = [fact for fact in _WEIGHED if not facts.known[fact]]
-    share = 1 - len(unknown) / len(_WEIGHED)
-    drivers = [(driver, help_) for holds, driver, help_ in _DRIVERS if holds(facts)]
-    reason = f"{item.name}: {listed([driver for driver, _ in drivers], 6) or 'nothing known speaks against moving it'}."
-    if unknown:
-        reason += f" Not known: {', '.join(unknown)}."
+    known = {} if item.risk is None else item.model_dump(include={"risk", "complexity", "confidence"})
+    risk = risk_of(facts, item.strategy) if item.risk is None else item.risk
+    found = {
+        "risk": risk,
+        "complexity": complexity_of(facts, item.strategy),
+        "confidence": risk_confidence(facts),
+        **known,
+    }
+    told = [(driver, help_) for driver, help_ in drivers_of(facts)]
     return Risk(
         key=item.key,
         level=level_of(risk),
-        risk=risk,
-        complexity=complexity_of(facts, item.strategy),
-        drivers=[driver for driver, _ in drivers],
-        mitigations=[help_ for _, help_ in drivers],
-        confidence=round(LEAST_CONFIDENCE + (MOST_CONFIDENCE - LEAST_CONFIDENCE) * share, 3),
-        rationale=reason,
+        drivers=[driver for driver, _ in told],
+        mitigations=[help_ for _, help_ in told],
+        rationale=item.reason[:2000] or f"{item.name}: {risk_reason(facts)}",
+        **found,
     )
 
 
