@@ -2,7 +2,8 @@
 
 import pytest
 
-from services.agent_runner.agents.cmdb_analyst.rules import ColumnMeaning, Columns, impossible, name_columns
+from contracts.catalog import CONNECTION_FIELDS
+from services.agent_runner.agents.cmdb_analyst.rules import ColumnMeaning, Columns, choices, impossible, name_columns
 from services.agent_runner.agents.learning_specialist.rules import Decisions, generalise
 from services.agent_runner.agents.migration_strategist import rules as strategist
 from services.agent_runner.agents.pattern_recognition.rules import Names, recognise
@@ -42,6 +43,16 @@ def test_a_column_means_only_what_there_is(field: str | None, unit: str | None, 
     answer = ColumnMeaning(key="1", field=field, unit=unit, confidence=1)
     refused = impossible(question, answer)
     assert (refused is None) if why is None else why in (refused or "")
+
+
+def test_a_column_of_connections_means_what_a_connection_has() -> None:
+    items = [{"key": "1", "column": "Process", "kind": "connections"}, {"key": "2", "column": "Process"}]
+    question = Columns.model_validate({"items": items})
+    assert [answer.field for answer in name_columns(question).answers] == ["process", None]
+    assert impossible(question, ColumnMeaning(key="1", field="process", confidence=1)) is None
+    assert "no field 'process'" in (impossible(question, ColumnMeaning(key="2", field="process", confidence=1)) or "")
+    assert "no field 'hostname'" in (impossible(question, ColumnMeaning(key="1", field="hostname", confidence=1)) or "")
+    assert choices(question)["fields_of_connections"].keys() == CONNECTION_FIELDS.keys()
 
 
 def test_two_sources_that_agree_teach_all_files() -> None:

@@ -27,6 +27,18 @@ def mapped(*, ask_agent: bool, review: bool = True) -> Run:
     return run
 
 
+def test_a_doubtful_column_of_connections_is_asked_about_as_one() -> None:
+    run = Run(DISCOVERY).answer("data_import")
+    reply = answer(run.request("field_mapping"), True)
+    assert isinstance(reply, FieldMappingCompleted)
+    tables = [table.model_copy(update={"kind": "connections"}) for table in reply.mappings]
+    run.hear(reply.model_copy(update={"ask_agent": True, "mappings": tables}))
+    request = run.request("mapping_advice")
+    assert isinstance(request, AgentTaskRequested)
+    (column,) = AGENT.input.model_validate(request.inputs).items
+    assert column.kind == "connections"
+
+
 def advice(request: Event) -> AgentTaskCompleted:
     """What an agent answers whose model differs from the rules."""
     given = {"key": KEY, "field": "vm_name", "unit": None, "confidence": 0.8, "rationale": "They are names of VMs."}
@@ -56,6 +68,7 @@ def test_an_agent_is_asked_about_the_doubtful_columns_as_it_takes_them() -> None
     assert isinstance(request, AgentTaskRequested)
     assert request.task in AGENT.capabilities
     question = AGENT.input.model_validate(request.inputs)
+    assert {item.kind for item in question.items} == {None}
     ruled = AGENT.rules(question)
     assert [(each.key, getattr(each, "field")) for each in ruled.answers] == [(KEY, "hostname")]  # noqa: B009
 

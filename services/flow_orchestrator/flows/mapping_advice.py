@@ -64,7 +64,7 @@ def mapping_advice_work(state: FlowState) -> list[AgentWork]:
 def doubtful_columns(state: FlowState) -> dict[str, Any]:
     """The columns that a person would be asked about, as the agent takes them, with what the rules propose.
 
-    Those of connections have fields of their own and are left to the rules.
+    Those of connections say so: they have fields of their own.
     """
     profiles: dict[tuple[str, str], ColumnProfile] = {
         (str(table.table_id), column.name): column
@@ -75,7 +75,7 @@ def doubtful_columns(state: FlowState) -> dict[str, Any]:
     own: set[str] = set()
     for table in state.result(FieldMappingCompleted).mappings:
         for column in table.columns:
-            if column.status != "review" or table.kind == "connections":
+            if column.status != "review":
                 continue
             profile = profiles.get((str(table.table_id), column.column))
             own |= {field for field in (column.field, *column.alternatives) if field and field.startswith(OWN_PREFIX)}
@@ -83,6 +83,7 @@ def doubtful_columns(state: FlowState) -> dict[str, Any]:
                 {
                     "key": f"{table.table_id}|{column.column}"[:500],
                     "column": column.column[:500],
+                    **({"kind": table.kind} if table.kind == "connections" else {}),
                     "samples": [] if profile is None else profile.samples[:SAMPLES],
                     "filled": None if profile is None else profile.filled,
                     "distinct": None if profile is None else profile.distinct,

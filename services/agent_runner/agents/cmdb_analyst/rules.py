@@ -9,6 +9,7 @@ from contracts.catalog import CATALOG, CONNECTION_FIELDS, units_of
 from services.agent_runner.agents.definition import Answers, Item, Judgement, Question
 from services.agent_runner.analysis.phrases import listed
 
+CONNECTIONS = "connections"
 # Names that are written so nearly alike as `fuzz.ratio` of 100 says are most likely the same.
 ALIKE = 85
 NAMED_EXACTLY = 0.9
@@ -20,6 +21,7 @@ class Column(Item):
     """A column in question, with what field mapping proposes for it where it was asked."""
 
     column: str = Field(min_length=1, max_length=500)
+    kind: str | None = Field(default=None, description="Of its table, where that is not the kind of the others")
     samples: list[str] = Field(default=[], max_length=20, description="Some of its values")
     filled: int | None = Field(default=None, ge=0, description="Rows that have a value")
     distinct: int | None = Field(default=None, ge=0)
@@ -52,17 +54,16 @@ class ColumnMeanings(Answers):
     answers: list[ColumnMeaning]
 
 
-def possible_fields(question: Columns) -> dict[str, str]:
-    """Id and label of the fields that the columns may mean."""
-    if question.kind == "connections":
+def possible_fields(question: Columns, kind: str | None = None) -> dict[str, str]:
+    """Id and label of the fields that columns may mean in a table of this kind, by default the question's."""
+    if (kind or question.kind) == CONNECTIONS:
         return dict(CONNECTION_FIELDS)
     return {field.id: field.label for field in CATALOG.values()} | question.own_fields
 
 
 def name_columns(question: Columns) -> ColumnMeanings:
     """What field mapping proposed, and of columns that it was not asked about what their names say."""
-    fields = possible_fields(question)
-    return ColumnMeanings(answers=[_meaning(column, fields) for column in question.items])
+    return ColumnMeanings(answers=[_meaning(each, possible_fields(question, each.kind)) for each in question.items])
 
 
 def _meaning(column: Column, fields: dict[str, str]) -> ColumnMeaning:
@@ -90,9 +91,9 @@ def _plain(name: str) -> str:
 
 def impossible(question: Columns, answer: ColumnMeaning) -> str | None:
     """Why a column cannot mean this: the field does not exist for its table, or does not go with the unit."""
-    fields = possible_fields(question)
-    if answer.field is not None and answer.field not in fields:
-        return f"there is no field {answer.field!r} for a table of the kind {question.kind}"
+    kind = next((item.kind for item in question.items if item.key == answer.key), None) or question.kind
+    if answer.field is not None and answer.field not in possible_fields(question, kind):
+        return f"there is no field {answer.field!r} for a table of the kind {kind}"
     if answer.unit is not None and answer.unit not in units_of(answer.field):
         units = listed(units_of(answer.field)) or "none"
         return f"the field {answer.field} has no unit {answer.unit!r}; its units: {units}"
@@ -101,4 +102,7 @@ def impossible(question: Columns, answer: ColumnMeaning) -> str | None:
 
 def choices(question: Columns) -> dict[str, Any]:
     """What a column may mean, and which other columns its table has."""
-    return {"fields": possible_fields(question), "kind": question.kind, "other_columns": question.neighbours}
+    told = {"fields": possible_fields(question), "kind": question.kind, "other_columns": question.neighbours}
+    if any(item.kind == CONNECTIONS for item in question.items):
+        told["fields_of_connections"] = possible_fields(question, CONNECTIONS)
+    return told
