@@ -7,6 +7,7 @@ from uuid import UUID
 from contracts.agents import AgentResult
 from contracts.planning import WaveLimits
 from services.agent_runner.agents.risk_assessor.crew import AGENT as RISK_ASSESSOR
+from services.agent_runner.agents.risk_assessor.rules import judge
 from services.agent_runner.agents.suggestions import (
     moves_in_doubt,
     plan_in_doubt,
@@ -82,7 +83,7 @@ def test_a_risk_that_stands_on_little_is_put_to_the_assessor_as_the_rules_judged
     moves = moves_in_doubt(APPLICATIONS, assets(*SERVERS), TIES, decided)
     assert moves is not None
     known = {row["application_uid"]: row for row in decided.iter_rows(named=True)}
-    for judged in RISK_ASSESSOR.rules(moves).answers:
+    for judged in judge(moves).answers:
         row = known[judged.key]
         assert (judged.level, judged.risk) == (row["risk_level"], row["risk"])
         assert judged.confidence == row["risk_confidence"]

@@ -9,6 +9,7 @@ from contracts.agents import AgentResult
 from contracts.discovery import FieldMappingCompleted, InventoryRequested
 from contracts.envelope import Event
 from services.agent_runner.agents.cmdb_analyst.crew import AGENT
+from services.agent_runner.agents.cmdb_analyst.rules import Columns
 from services.flow_orchestrator.engine import tick
 from services.flow_orchestrator.flows.mapping_advice import PATIENCE
 from tests.flow_orchestrator.answers import TABLE_ID, answer, decision
@@ -35,7 +36,7 @@ def test_a_doubtful_column_of_connections_is_asked_about_as_one() -> None:
     run.hear(reply.model_copy(update={"ask_agent": True, "mappings": tables}))
     request = run.request("mapping_advice")
     assert isinstance(request, AgentTaskRequested)
-    (column,) = AGENT.input.model_validate(request.inputs).items
+    (column,) = Columns.model_validate(request.inputs).items
     assert column.kind == "connections"
 
 
@@ -68,7 +69,7 @@ def test_an_agent_is_asked_about_the_doubtful_columns_as_it_takes_them() -> None
     assert isinstance(request, AgentTaskRequested)
     assert request.task in AGENT.capabilities
     question = AGENT.input.model_validate(request.inputs)
-    assert {item.kind for item in question.items} == {None}
+    assert {item.kind for item in Columns.model_validate(request.inputs).items} == {None}
     ruled = AGENT.rules(question)
     assert [(each.key, getattr(each, "field")) for each in ruled.answers] == [(KEY, "hostname")]  # noqa: B009
 

@@ -11,6 +11,7 @@ from contracts.discovery import ColumnMapping, TableMapping
 from contracts.flows import PhaseView
 from contracts.forms import FieldMappingEdits
 from contracts.lifecycle import FlowRepair, StartOptions
+from contracts.rest_planning import TreatmentView, WaveView
 from services.gateway.examples.access import ACCESS_EXAMPLES
 from services.gateway.examples.agent import AGENT_EXAMPLES
 from services.gateway.examples.assets import ASSET_EXAMPLES
@@ -219,7 +220,7 @@ _EXAMPLES: tuple[BaseModel, ...] = (
         observations=1_204,
         evidence="shop-web-01 connects to ledger-db-01 on port 5432.",
     ),
-    rest.TreatmentView(
+    TreatmentView(
         application_uid=SHOP,
         name="Web shop",
         strategy="replatform",
@@ -230,7 +231,7 @@ _EXAMPLES: tuple[BaseModel, ...] = (
         complexity=0.4,
         engine="rules",
     ),
-    rest.WaveView(
+    WaveView(
         number=1,
         name="Pilot",
         application_names=["Web shop", "Ledger"],

@@ -13,6 +13,7 @@ from contracts import rest
 from contracts.assessment import SixR
 from contracts.catalog import CATALOG
 from contracts.flows import FlowTypeName
+from contracts.rest_planning import TreatmentView, WaveView
 from services.chassis.errors import ExpectedFailure
 from services.gateway.flows.exact_search import found_exactly, refuse_part_of_application, refuse_part_of_name
 from services.gateway.flows.lineage import holder
@@ -163,20 +164,20 @@ async def list_dependencies(
 @router.get("/treatments")
 async def list_treatments(
     session: Reading, page: Page, flow_id: FlowId = None, strategy: SixR | None = None
-) -> rest.Page[rest.TreatmentView]:
+) -> rest.Page[TreatmentView]:
     """The 6R treatment of each application, with its reason."""
     statement = select(Treatment)
     if strategy is not None:
         statement = statement.where(Treatment.strategy == strategy)
     keys = (Treatment.flow_id, Treatment.application_uid)
-    return await listed(session, page, ("assessment", flow_id), statement, keys, rest.TreatmentView)
+    return await listed(session, page, ("assessment", flow_id), statement, keys, TreatmentView)
 
 
 @router.get("/waves")
-async def list_waves(session: Reading, page: Page, flow_id: FlowId = None) -> rest.Page[rest.WaveView]:
+async def list_waves(session: Reading, page: Page, flow_id: FlowId = None) -> rest.Page[WaveView]:
     """The waves of a plan, pilot first."""
     keys = (PlannedWave.flow_id, PlannedWave.number)
-    return await listed(session, page, ("planning", flow_id), select(PlannedWave), keys, rest.WaveView)
+    return await listed(session, page, ("planning", flow_id), select(PlannedWave), keys, WaveView)
 
 
 @router.get("/rejected-rows")
