@@ -103,8 +103,9 @@ def otherwise(asked: Asked) -> Said:
 def using_tools(asked: Asked) -> Said:
     """Calls the first tool that is offered, with plain arguments, and then answers as `fitting`, or with a verdict."""
     if asked.tools and not asked.used_tools:
-        function = asked.body["tools"][0]["function"]
-        arguments = instance_of(function.get("parameters", {}), {})
+        offered = asked.body["tools"][0]
+        function = offered.get("function", offered)
+        arguments = instance_of(function.get("parameters") or function.get("input_schema") or {}, {})
         return Said(calls=[(function["name"], arguments)])
     return fitting(asked) if asked.schema else Said('{"strategy": "rehost", "confidence": 0.9}')
 

@@ -1,6 +1,8 @@
 """The pure parts: prices, choice, breaker, bounds, redaction."""
 
+import re
 from decimal import Decimal
+from importlib.resources import files
 
 import pytest
 from hypothesis import given
@@ -21,6 +23,14 @@ def test_a_price_is_exact() -> None:
     price = Price(input=Decimal("0.15"), output=Decimal("0.60"), cached_input=Decimal("0.03"))
     assert price.cost(3, 1) == Decimal("0.00000105")
     assert price.cost(1_000_000, 0, 400_000) == Decimal("0.102")
+
+
+def test_each_price_says_where_it_was_read_or_that_it_was_not() -> None:
+    text = files("services.agent_runner.models").joinpath("models.toml").read_text(encoding="utf-8")
+    prices = [line for line in text.splitlines() if line.startswith('"')]
+    assert len(prices) == sum(len(provider.models) for provider in providers().values())
+    said = re.compile(r"}  # (no source found|ollama charges nothing|\S.+, 20\d\d-\d\d-\d\d(: .+)?)$")
+    assert [line for line in prices if not said.search(line)] == []
 
 
 @given(st.integers(0, 10**7), st.integers(0, 10**7), st.integers(0, 10**7))
