@@ -237,5 +237,10 @@ def _say_result(task: "AgentTaskDetail", *, as_json: bool) -> None:
             out.print(result.rationale, soft_wrap=True, markup=False)
         if result.fallback is not None:
             out.print(f"No model answered: {result.fallback.detail}", soft_wrap=True, markup=False)
+        for use in result.tools:
+            failed = f", {use.failed} of them in vain: {use.problem}" if use.failed else ""
+            out.print(f"It called {use.tool} {use.calls} ×{failed}", soft_wrap=True, markup=False)
+        for missing in result.tools_missing:
+            out.print(missing.detail, soft_wrap=True, markup=False)
     if task.status == "failed":
         raise typer.Exit(1)

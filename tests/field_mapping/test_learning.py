@@ -42,6 +42,15 @@ def column(proposal: FieldMappingCompleted, name: str) -> ColumnMapping:
     return next(each for table in proposal.mappings for each in table.columns if each.column == name)
 
 
+async def test_what_an_agent_proposes_has_its_reason_and_changes_nothing(running: FieldMapping) -> None:
+    tenant = some_tenant()
+    lessons = [Teaching(column="Xyzzy", field="environment")]
+    about = {"requested_by": "agent cmdb_analyst", "reason": "All sources call it so."}
+    origin = (await running.proposed(tenant, lessons=lessons, **about)).learning.origin
+    assert (origin.how, origin.by, origin.text) == ("agent", "agent cmdb_analyst", "All sources call it so.")
+    assert column(await running.imported(tenant, SERVERS), "Xyzzy").field != "environment"
+
+
 async def test_a_learning_shows_its_effect_and_counts_only_once_it_is_applied(running: FieldMapping) -> None:
     tenant = some_tenant()
     assert column(await running.imported(tenant, SERVERS), "RAM_GB").field == "memory_gb"

@@ -9,6 +9,7 @@ import anyio
 import orjson
 from pydantic import ValidationError
 
+from services.agent_runner.mcp_servers.joining import join
 from services.chassis.errors import ExpectedFailure
 from services.chassis.outbound import Answer, Limits, Outbound
 
@@ -28,8 +29,7 @@ async def http_streams(outbound: Outbound, url: str, token: str | None) -> Async
     try:
         yield read, write
     finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        await join(task)
         await posting.farewell()
         for stream in (inbox, read, write, outbox):
             await stream.aclose()

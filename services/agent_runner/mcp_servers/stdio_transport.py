@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 from pydantic import ValidationError
 
+from services.agent_runner.mcp_servers.joining import join
 from services.chassis.errors import ExpectedFailure
 
 if TYPE_CHECKING:
@@ -39,9 +40,7 @@ async def stdio_streams(command: Sequence[str], ended: Callable[[], None]) -> As
         try:
             yield read, write
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await join(*tasks)
             await _end(process)
             for stream in (inbox, read, write, outbox):
                 await stream.aclose()
