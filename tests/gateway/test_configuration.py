@@ -8,7 +8,7 @@ import httpx2
 import pytest
 from sqlalchemy import text
 
-from contracts import configuration, model_configuration
+from contracts import configuration, mcp_configuration, model_configuration
 from contracts.configuration import (
     FLOWS_PER_DAY,
     KEYS,
@@ -247,8 +247,11 @@ THEIR_OWN_AFFAIR = (
 )
 
 
+CONFIGURATIONS = (configuration, model_configuration, mcp_configuration)
+
+
 def test_every_key_that_is_written_down_can_be_set() -> None:
-    declared = [each for module in (configuration, model_configuration) for each in vars(module).values()]
+    declared = [each for module in CONFIGURATIONS for each in vars(module).values()]
     assert {each.name for each in declared if isinstance(each, Key)} == set(configuration.KEYS)
 
 
