@@ -19,8 +19,14 @@ class AgentTaskRequested(Event, type="agent_task.requested"):
     agent: str | None = Field(default=None, description="Who is to do it; absent: who has the capability")
     timeout_seconds: float = Field(default=45, ge=0)
     token_budget: int | None = Field(default=None, ge=0, description="Tokens that its models may use; 0: rules alone")
+    cpu_budget_seconds: float | None = Field(
+        default=None, gt=0, description="CPU seconds after which no further step is begun"
+    )
     requested_by: str | None = Field(default=None, description="Who asked, where it was no flow")
     schedule_id: UUID | None = Field(default=None, description="The schedule that asked")
+    sealed: str | None = Field(
+        default=None, description="The inputs, sealed for the task, where the engagement seals its inventory; base64"
+    )
 
     @property
     def id_of_task(self) -> UUID:
@@ -69,6 +75,9 @@ class AgentTaskCompleted(_OfTask, Event, type="agent_task.completed"):
     task_id: UUID | None = None
     attempt: int = 1
     result: AgentResult | None = Field(default=None, description="The answer, and how it came about")
+    sealed: str | None = Field(
+        default=None, description="What the result says, sealed for the task, where the inputs were sealed; base64"
+    )
 
     @property
     def answer(self) -> dict[str, Any]:

@@ -62,6 +62,9 @@ class AgentResult(Value):
     tokens_out: int = 0
     cost_usd: Decimal = Decimal(0)
     seconds: float = 0
+    cpu_seconds: float = Field(
+        default=0, description="CPU time of rules and comparison, in their own thread; of crews nobody can tell"
+    )
 
     def work(self, step: str) -> AgentWork:
         """What it says of how it came about, for a step of a flow."""

@@ -81,6 +81,13 @@ FLOWS_PER_DAY: Key[int | None] = Key(
     read_by=("gateway",),
     scope="platform:write",
 )
+AGENT_TASK_RETENTION_DAYS: Key[int] = Key(
+    name="agent_task_retention_days",
+    kind=Annotated[int, Field(ge=1, le=3650)],
+    default=90,
+    description="Days for which agent tasks are kept that have ended; then they only count in /agent-performance",
+    read_by=("gateway",),
+)
 READINESS_GATE: Key[bool] = Key(
     name="readiness_gate",
     kind=bool,
@@ -134,7 +141,7 @@ LOG_LEVEL: Key[str | None] = Key(
 _ALL: tuple[Key[Any], ...] = (
     *(SEPARATION_OF_DUTIES, TENANT_REQUESTS_PER_MINUTE, TENANT_REQUEST_BURST),
     *(CALLER_REQUESTS_PER_MINUTE, CALLER_REQUEST_BURST, UPLOAD_BYTES_PER_DAY),
-    *(READINESS_GATE, READINESS_THRESHOLDS),
+    *(READINESS_GATE, READINESS_THRESHOLDS, AGENT_TASK_RETENTION_DAYS),
     *(ROWS_PER_IMPORT, FLOWS_PER_DAY, CORS_ORIGINS, WEBHOOKS_ENABLED),
     *(SEALED_INVENTORY, LOG_LEVEL),
     *MODEL_KEYS,

@@ -40,6 +40,12 @@ class AgentTaskTerms(View):
     token_budget: int | None = Field(
         default=None, ge=0, le=10_000_000, description="Tokens that models may use for it; 0: rules alone"
     )
+    cpu_budget_seconds: float | None = Field(
+        default=None,
+        gt=0,
+        le=600,
+        description="CPU seconds of rules; once they are spent no model is asked. A step that runs is not interrupted",
+    )
 
 
 class AgentTaskBody(AgentTaskTerms):
@@ -88,6 +94,7 @@ class AgentScheduleView(View):
     priority: int
     timeout_seconds: float
     token_budget: int | None
+    cpu_budget_seconds: float | None
     paused: bool
     next_at: datetime | None = Field(description="Null while it is paused")
     last_at: datetime | None = Field(description="The time for which it asked last")
@@ -130,6 +137,7 @@ class AgentTaskView(View):
     ended_at: datetime | None
     timeout_seconds: float
     token_budget: int | None
+    cpu_budget_seconds: float | None
     progress: AgentTaskProgress | None
     problem: Problem | None = Field(description="Why it failed")
     engine: str | None = Field(description="What answered: rules, or a model")

@@ -12,10 +12,10 @@ from typing import Any
 
 import orjson
 import polars as pl
-from sqlalchemy import JSON, Table, event
+from sqlalchemy import JSON, Table, event, inspect
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, QueryContext, declared_attr, mapped_column
-from sqlalchemy.orm.attributes import set_committed_value
+from sqlalchemy.orm.attributes import flag_modified, set_committed_value
 
 from contracts.envelope import Tenant
 from services.chassis.encryption import Vault
@@ -219,6 +219,32 @@ def opened_frame(vault: Vault, tenant: Tenant, table: Table, frame: pl.DataFrame
 
 def _bytes(text: str) -> bytes:
     return bytes.fromhex(text.removeprefix("\\x"))
+
+
+async def write_rows(session: AsyncSession, tenant: Tenant, rows: Iterable[SealableRow], *, sealed: bool) -> None:
+    """Write objects, sealed where that is wanted; they still read as before. Until now nothing of them was flushed."""
+    plain: list[tuple[Any, dict[str, Any]]] = []
+    row: Any
+    for row in rows:
+        table: Table = row.__table__
+        how = sealing_of(table)
+        assert how is not None
+        names = [*how.columns, *how.members]
+        state = inspect(row)
+        if not any(state.attrs[name].history.has_changes() for name in names):
+            continue
+        values = {name: getattr(row, name) for name in names}
+        keys = {column.name: getattr(row, column.name) for column in table.primary_key}
+        stored = sealed_row(vault_of(session), tenant, table, {**keys, **values}) if sealed else values
+        for name in (*names, SEALED):
+            setattr(row, name, stored.get(name))
+            # All of them together, for another may seal or open the row meanwhile.
+            flag_modified(row, name)
+        plain.append((row, values))
+    await session.flush()
+    for row, values in plain:
+        for name, value in values.items():
+            set_committed_value(row, name, value)
 
 
 def vault_of(session: AsyncSession) -> Vault:

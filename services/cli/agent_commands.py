@@ -76,6 +76,7 @@ def run_task(
     priority: Annotated[int, typer.Option(min=-1000, max=1000, help="Higher ones go first.")] = 0,
     timeout: Annotated[float, typer.Option(help="Seconds that the agent may take.")] = 45,
     tokens: Annotated[int | None, typer.Option(help="Tokens that models may use; 0: rules alone.")] = None,
+    cpu: Annotated[float | None, typer.Option(help="CPU seconds of rules, after which no model is asked.")] = None,
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait for the answer.")] = True,
     as_json: bool = False,
 ) -> None:
@@ -92,6 +93,7 @@ def run_task(
         "priority": priority,
         "timeout_seconds": timeout,
         "token_budget": tokens,
+        "cpu_budget_seconds": cpu,
     }
     # Built without checks: what does not fit is told by the platform, for all clients alike.
     body = (CapabilityTaskBody if agent is None else AgentTaskBody).model_construct(**given)
@@ -112,9 +114,13 @@ def list_tasks(
     capability: Annotated[str | None, typer.Option(help="Only tasks that take this capability.")] = None,
     status: Annotated[str | None, typer.Option(help="Only tasks in this state.")] = None,
     flow: Annotated[UUID | None, typer.Option(help="Only tasks of this flow.")] = None,
+    schedule: Annotated[UUID | None, typer.Option(help="Only tasks that this schedule asked for.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="The newest so many.")] = 100,
     as_json: bool = False,
 ) -> None:
-    """List tasks, or show one."""
+    """List tasks, the newest first, or show one."""
+    from itertools import islice
+
     from contracts.rest_agents import AgentTaskDetail, AgentTaskView
     from services.cli.flow_views import new_table
     from services.cli.wording import moment
@@ -122,8 +128,9 @@ def list_tasks(
     if task_id is not None:
         _say_result(client.get(f"/agent-tasks/{task_id}", AgentTaskDetail), as_json=as_json)
         return
-    asked = {"agent": agent, "capability": capability, "status": status, "flow_id": flow}
-    tasks = list(client.items("/agent-tasks", AgentTaskView, {k: str(v) for k, v in asked.items() if v is not None}))
+    asked = {"agent": agent, "capability": capability, "status": status, "flow_id": flow, "schedule_id": schedule}
+    given = {name: str(value) for name, value in asked.items() if value is not None}
+    tasks = list(islice(client.items("/agent-tasks", AgentTaskView, given), limit))
     if as_json:
         print_models("items", tasks)
         return

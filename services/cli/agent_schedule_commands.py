@@ -33,6 +33,7 @@ def create_schedule(
     priority: Annotated[int, typer.Option(min=-1000, max=1000, help="Higher ones go first.")] = 0,
     timeout: Annotated[float, typer.Option(help="Seconds that the agent may take.")] = 45,
     tokens: Annotated[int | None, typer.Option(help="Tokens that models may use; 0: rules alone.")] = None,
+    cpu: Annotated[float | None, typer.Option(help="CPU seconds of rules, after which no model is asked.")] = None,
     as_json: bool = False,
 ) -> None:
     """Have a task asked for by the clock."""
@@ -48,6 +49,7 @@ def create_schedule(
         priority=priority,
         timeout_seconds=timeout,
         token_budget=tokens,
+        cpu_budget_seconds=cpu,
     )
     _say(client.post("/agent-schedules", AgentScheduleView, body), as_json=as_json)
 

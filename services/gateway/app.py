@@ -20,6 +20,7 @@ from services.gateway.access.refusals import Refusals, tell_refusal
 from services.gateway.agents import costs as model_costs
 from services.gateway.agents import handlers as agent_handlers
 from services.gateway.agents import metrics as agent_metrics
+from services.gateway.agents import retention as agent_retention
 from services.gateway.agents.watch import AgentWatch
 from services.gateway.api import PROBLEM_RESPONSES, Api
 from services.gateway.flows import admission
@@ -86,6 +87,7 @@ __all__ = [
     "admission",
     "agent_handlers",
     "agent_metrics",
+    "agent_retention",
     "asset_handlers",
     "audit_handlers",
     "blob_keys",

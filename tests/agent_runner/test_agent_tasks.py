@@ -22,9 +22,10 @@ from services.agent_runner.agents.prompts import Prompts
 from services.agent_runner.app import service
 from services.agent_runner.task_handlers import register_agents
 from services.chassis.bus.in_process import InProcessBus
+from services.chassis.runtime import Runtime
 from services.chassis.settings import Settings
 from services.chassis.testing import running, some_tenant
-from tests.chassis.handlers import hearing, until
+from tests.chassis.handlers import hearing, packed, until
 from tests.chassis.probe import emit, listener
 
 TOLD = (AgentTaskStarted, AgentTaskProgressed, AgentTaskCompleted, AgentTaskFailed, AgentRegistered)
@@ -120,9 +121,8 @@ async def test_an_agent_that_takes_too_long_has_failed(settings: Settings, monke
         told = await told_of(settings, request, AgentTaskFailed)
     finally:
         enough.set()
-    assert isinstance(told[-1], AgentTaskFailed)
-    assert told[-1].problem.code == "agent_timed_out"
-    assert told[-1].task_id == request.id
+    [failed] = [event for event in told if isinstance(event, AgentTaskFailed)]
+    assert (failed.problem.code, failed.task_id) == ("agent_timed_out", request.id)
 
 
 async def test_a_runner_tells_which_agents_it_has(settings: Settings) -> None:
@@ -137,3 +137,48 @@ async def test_a_runner_tells_which_agents_it_has(settings: Settings) -> None:
     [agent] = told.agents
     assert (agent.agent_id, agent.capabilities) == ("word_measurer", ["longest_word"])
     assert agent.input_schema["required"] == ["words"]
+
+
+async def test_two_runners_keep_a_tenants_limit_and_priorities_together_and_do_each_task_once(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each has room for two, so of four places one client account takes two, and another has one at once."""
+    lock, go_on = threading.Lock(), threading.Event()
+    begun: list[str] = []
+
+    def waiting(given: Lengths) -> Answers:
+        with lock:
+            begun.append(given.words[0])
+        go_on.wait(60)
+        return longest(given)
+
+    monkeypatch.setattr(registry, "AGENTS", {"word_measurer": an_agent(waiting)})
+    busy, other = some_tenant(), some_tenant()
+    wanted = [(busy, f"busy {priority}", priority) for priority in (1, 5, 3, 6, 2, 4)] + [(other, "other", 0)]
+    requests = [
+        a_request(inputs={"words": [word]}, work_priority=priority).model_copy(update={"tenant": who})
+        for who, word, priority in wanted
+    ]
+    bounded = settings.model_copy(update={"work_concurrency": 2, "tenant_work_limit": 2})
+    bus = InProcessBus()
+    heard = hearing(watcher := listener(), AgentTaskCompleted)
+    quiet = Runtime(service, bounded, bus)
+    queues = {each.routing_key: each.deliver for each in quiet.subscriptions()}
+    # They wait before anybody works, so that the clock decides nothing.
+    for request in requests:
+        await queues[request.type_name](packed(request))
+    try:
+        async with running([service, watcher], bounded, lambda _: bus):
+            second = Runtime(service, bounded, bus)
+            await second.start()
+            try:
+                await until(lambda: len(begun) == 3)
+                assert sorted(begun) == ["busy 5", "busy 6", "other"]
+                go_on.set()
+                await until(lambda: len(heard) == len(requests))
+            finally:
+                go_on.set()
+                await second.stop()
+    finally:
+        await quiet.stop()
+    assert len(begun) == len(set(begun)) == len(requests)

@@ -90,13 +90,40 @@ async def test_a_superuser_finds_no_name_or_address_of_an_engagement_that_seals_
         await embedded.settled()
         await imported(client, inventory(cores=8, addresses=[each.replace(".31.", ".32.") for each in ADDRESSES]))
     await embedded.settled()
+    answers = [await asked_of_agents(embedded, client) for client in (sealing, plain)]
+    assert answers[0] == answers[1]
 
     secrets = [*SECRETS, *(each.replace(".31.", ".32.") for each in ADDRESSES)]
     assert await found(embedded.settings, tenant, secrets) == {}
     everywhere = await found(embedded.settings, other, secrets)
     assert {"gateway.assets", "field_mapping.assets", "audit.entries"} <= everywhere.keys()
+    assert {"gateway.agent_tasks", "gateway.agent_schedules"} <= everywhere.keys()
     assert {"flow_orchestrator.flow_journal", "gateway.waves", "gateway.rejected_rows"} <= everywhere.keys()
     assert await told(embedded, sealing) == await told(embedded, plain)
+
+
+async def asked_of_agents(platform: Platform, client: RestClient) -> Any:
+    """What an agent says of host names to a task, and to one of later, which is cancelled and tried again."""
+    asked = {"inputs": {"names": NAMES}}
+    scheduled = {"name": "nightly", "cron": "0 0 1 1 *", "agent": "pattern_recognition"}
+    schedule = (await client.answer("POST", "/agent-schedules", json=asked | scheduled)).json()
+    now = (await client.answer("POST", "/agents/pattern_recognition/tasks", json=asked)).json()
+    body = asked | {"start_at": "2099-01-01T00:00:00Z"}
+    later = (await client.answer("POST", "/agents/pattern_recognition/tasks", json=body)).json()
+    await client.answer("POST", f"/agent-tasks/{later['task_id']}/cancel")
+    await client.answer("POST", f"/agent-tasks/{later['task_id']}/retry")
+
+    async def done() -> bool:
+        tasks = [await client.get(f"/agent-tasks/{each['task_id']}") for each in (now, later)]
+        return all(task["status"] == "completed" for task in tasks)
+
+    await eventually(done)
+    tasks = [await client.get(f"/agent-tasks/{each['task_id']}") for each in (now, later)]
+    assert [task["inputs"] for task in tasks] == [asked["inputs"]] * 2
+    assert NAMES[0] in str(tasks[0]["result"]["output"])
+    assert (await client.get(f"/agent-schedules/{schedule['schedule_id']}"))["inputs"] == asked["inputs"]
+    await platform.settled()
+    return [(task["result"]["output"], task["result"]["rationale"]) for task in tasks]
 
 
 def asset_uid_of(assets: Sequence[Json], name: str) -> str:

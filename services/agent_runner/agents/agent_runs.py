@@ -5,7 +5,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 from uuid import UUID
 
 import structlog
@@ -23,6 +23,8 @@ from services.chassis.errors import ExpectedFailure
 from services.chassis.work import Job
 
 log = structlog.get_logger()
+P = ParamSpec("P")
+R = TypeVar("R")
 
 # Tells how far an agent is: done, of how many, and what it does now.
 Progress = Callable[[int, int, str], Awaitable[None]]
@@ -41,6 +43,38 @@ class Opinion:
     calls: Sequence[ModelCall]
 
 
+class CpuTime:
+    """CPU seconds that the steps of one run took in their threads, and how many it may take.
+
+    A thread cannot be stopped, and what libraries compute in threads of their own is not seen: so a budget keeps the
+    next step from being begun, and what bounds a step is the size of what it is given.
+    """
+
+    def __init__(self, budget: float | None) -> None:
+        self.spent = 0.0
+        self._budget = budget
+
+    async def run(self, job: Job, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Compute a step in a thread."""
+
+        def measured() -> R:
+            before = time.thread_time()
+            try:
+                return function(*args, **kwargs)
+            finally:
+                self.spent += time.thread_time() - before
+
+        return await job.run(measured)
+
+    @property
+    def overspent(self) -> Problem | None:
+        """Why no further step is begun, if that is so."""
+        if self._budget is None or self.spent <= self._budget:
+            return None
+        detail = f"The rules took {self.spent:.2f} of {self._budget:g} CPU seconds, so no model was asked."
+        return Problem(code="cpu_budget_spent", detail=detail)
+
+
 async def run_agent(
     job: Job,
     agent: Agent,
@@ -52,25 +86,31 @@ async def run_agent(
     flow_id: UUID | None = None,
     timeout_seconds: float = TIMEOUT_SECONDS,
     token_budget: int | None = None,
+    cpu_budget_seconds: float | None = None,
+    withheld: Problem | None = None,
 ) -> AgentResult:
     """Answer a question; never raises for what a model does or lacks: then the rules' answer says why it stands alone.
 
-    Raises whatever the rules raise, which is a bug: they answer every question that fits the agent's type.
+    No model is asked where `withheld` says why not, nor once the rules have spent the CPU budget. Raises whatever the
+    rules raise, which is a bug: they answer every question that fits the agent's type.
     """
     started = time.monotonic()
     await progress(0, _STEPS, "applying the rules")
-    ruled = await job.run(agent.rules, question)
+    cpu = CpuTime(cpu_budget_seconds)
+    ruled = await cpu.run(job, agent.rules, question)
     doubts = doubtful(agent, ruled)
     if not doubts or token_budget == 0:
-        return result_of(agent, ruled, doubts, None, started=started)
+        return result_of(agent, ruled, doubts, None, started=started, cpu=cpu)
+    if withheld or cpu.overspent:
+        return result_of(agent, ruled, doubts, None, started=started, cpu=cpu, fallback=withheld or cpu.overspent)
     deadline = started + timeout_seconds
     context = RunContext(tenant, flow_id, task_id, agent.agent_id, agent.prompt_version, token_budget, deadline)
     models, task = job.shared[Models], agent.capabilities[0]
     model = await models.model_for(context, task)
     if isinstance(model, NoModel):
-        return result_of(agent, ruled, doubts, None, started=started, fallback=model.problem)
+        return result_of(agent, ruled, doubts, None, started=started, cpu=cpu, fallback=model.problem)
     await progress(1, _STEPS, f"asking {model.name} about {len(doubts)} of {len(ruled.answers)}")
-    shown = await job.run(asked, agent, question, doubts)
+    shown = await cpu.run(job, asked, agent, question, doubts)
     async with tools_for(agent, Run(tenant, job, task_id, agent.agent_id), deadline) as tools:
         opinion = await _opinion(agent, model, shown, tools, deadline)
         if opinion.said is not None and (stronger := await models.escalated(context, task, mean(opinion.said))):
@@ -78,11 +118,13 @@ async def run_agent(
             second = await _opinion(agent, stronger, shown, tools, deadline)
             calls = [*opinion.calls, *second.calls]
             opinion = Opinion(opinion.said if second.said is None else second.said, None, calls)
-    compared = None if opinion.said is None else await job.run(compare, agent, question, ruled, doubts, opinion.said)
+    compared: Compared | None = None
+    if opinion.said is not None:
+        compared = await cpu.run(job, compare, agent, question, ruled, doubts, opinion.said)
     problem = opinion.problem
     if compared is not None and not compared.taken:
         problem, compared = _unusable(compared), None
-    result = result_of(agent, ruled, doubts, compared, started=started, fallback=problem, calls=opinion.calls)
+    result = result_of(agent, ruled, doubts, compared, started=started, cpu=cpu, fallback=problem, calls=opinion.calls)
     return result.model_copy(update={"tools": tools.used, "tools_missing": tools.missing})
 
 
@@ -128,6 +170,7 @@ def result_of(
     compared: Compared | None,
     *,
     started: float,
+    cpu: CpuTime,
     fallback: Problem | None = None,
     calls: Sequence[ModelCall] = (),
 ) -> AgentResult:
@@ -155,6 +198,7 @@ def result_of(
         tokens_out=sum(call.tokens_out for call in calls),
         cost_usd=sum((call.cost_usd for call in calls), start=Decimal(0)),
         seconds=round(time.monotonic() - started, 3),
+        cpu_seconds=round(cpu.spent, 3),
     )
 
 

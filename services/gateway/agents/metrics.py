@@ -21,8 +21,10 @@ _MODELS = text("""
 
 @service.measure
 async def count_agent_tasks(connection: AsyncConnection) -> list[Metric]:
-    """Tasks by agent and status."""
-    tasks = gauge("agent_tasks", f"Tasks by agent and status, of {OWN_SERIES} agents", ["agent", "status"])
+    """Tasks that are kept, by agent and status."""
+    tasks = gauge(
+        "agent_tasks", f"Tasks that are kept, by agent and status, of {OWN_SERIES} agents", ["agent", "status"]
+    )
     rows = (await connection.execute(_TASKS)).all()
     own = sorted({row.agent for row in rows})[:OWN_SERIES]
     counts: dict[tuple[str, str], int] = {}

@@ -14,6 +14,8 @@ from contracts.envelope import PLATFORM, Tenant, uuid7
 from contracts.rest_agents import AgentHealth, AgentTaskBody
 from services.chassis.errors import Conflict, ExpectedFailure, NotFound
 from services.chassis.runtime import Runtime
+from services.chassis.sealed_events import opened_request, sealed_request
+from services.chassis.sealed_rows import vault_of
 from services.chassis.tenancy import enter
 from services.gateway.agents import news as agent_news
 from services.gateway.agents.tables import AgentRow, AgentTask
@@ -132,10 +134,12 @@ async def new_request(
         agent=agent.agent_id,
         timeout_seconds=body.timeout_seconds,
         token_budget=body.token_budget,
+        cpu_budget_seconds=body.cpu_budget_seconds,
         requested_by=requested_by,
         schedule_id=schedule_id,
         work_priority=body.priority,
     )
+    request = await as_it_travels(session, request)
     if body.start_at is None or body.start_at <= datetime.now(UTC):
         [task] = await agent_news.keep(session, [request])
         return request, task
@@ -143,12 +147,19 @@ async def new_request(
 
 
 async def _scheduled(session: AsyncSession, request: AgentTaskRequested, start_at: datetime) -> AgentTask:
+    request = opened_request(vault_of(session), request)
     task = new_task(request)
     ask(task, request)
     task.attempt, task.status, task.start_at = 1, "scheduled", start_at
-    session.add(task)
     await agent_news.announce(session, request.tenant, "agent_task.scheduled", request.time, task)
     return task
+
+
+async def as_it_travels(session: AsyncSession, request: AgentTaskRequested) -> AgentTaskRequested:
+    """The request as others and the audit log hear it: with its inputs sealed where the tenant asks for that."""
+    if not await agent_news.sealing_wanted(session, request.tenant):
+        return request
+    return sealed_request(vault_of(session), request)
 
 
 def again(task: AgentTask, tenant: Tenant, requested_by: str | None, attempt: int) -> AgentTaskRequested:
@@ -164,6 +175,7 @@ def again(task: AgentTask, tenant: Tenant, requested_by: str | None, attempt: in
         agent=task.agent,
         timeout_seconds=task.timeout_seconds,
         token_budget=task.token_budget,
+        cpu_budget_seconds=task.cpu_budget_seconds,
         requested_by=requested_by,
         schedule_id=task.schedule_id,
         work_priority=task.priority,
@@ -175,7 +187,8 @@ async def due_requests(session: AsyncSession, tenant: Tenant, now: datetime) -> 
     await agent_news.lock_head(session)
     statement = select(AgentTask).where(AgentTask.status == "scheduled", AgentTask.start_at <= now)
     due = await session.scalars(statement.order_by(AgentTask.start_at, AgentTask.task_id).limit(SWEEP_TASKS))
-    return [again(task, tenant, task.requested_by, task.attempt) for task in due]
+    requests = [again(task, tenant, task.requested_by, task.attempt) for task in due]
+    return [await as_it_travels(session, each) for each in requests]
 
 
 async def orphans(session: AsyncSession, tenant: Tenant, before: datetime) -> list[AgentTaskCancelled]:

@@ -14,6 +14,7 @@ from contracts.rest_agents import AgentScheduleBody, AgentTaskBody
 from services.chassis import cron
 from services.chassis.errors import ExpectedFailure, NotFound
 from services.chassis.runtime import Runtime
+from services.chassis.sealed_rows import write_rows
 from services.gateway.agents import news as agent_news
 from services.gateway.agents.requests import (
     agents_of,
@@ -24,7 +25,6 @@ from services.gateway.agents.requests import (
     new_request,
 )
 from services.gateway.agents.tables import AgentRow, AgentSchedule
-from services.gateway.agents.task_state import ask, new_task
 
 log = structlog.get_logger()
 
@@ -50,8 +50,9 @@ async def new_schedule(
         saved_at=now,
     )
     schedule.capability = capability_of(agent, body.capability)
+    sealed = await agent_news.sealing_wanted(session, tenant)
     session.add(schedule)
-    await session.flush()
+    await write_rows(session, tenant, [schedule], sealed=sealed)
     return schedule
 
 
@@ -122,14 +123,11 @@ async def _failed(session: AsyncSession, tenant: Tenant, schedule: AgentSchedule
         agent=schedule.agent,
         timeout_seconds=schedule.timeout_seconds,
         token_budget=schedule.token_budget,
+        cpu_budget_seconds=schedule.cpu_budget_seconds,
         requested_by=schedule.saved_by,
         schedule_id=schedule.schedule_id,
         work_priority=schedule.priority,
     )
-    task = new_task(request)
-    ask(task, request)
-    task.attempt = request.attempt
-    session.add(task)
     failed = AgentTaskFailed.reply_to(request, problem=problem, agent=schedule.agent)
-    await agent_news.keep(session, [failed])
+    await agent_news.keep(session, [request, failed])
     return failed

@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import BigInteger, Date, Index, Numeric, text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from services.chassis.sealed_rows import SealableRow, Sealing
 from services.chassis.tenancy import TenantRow
 from services.gateway.tables import TENANT, Tables
 
@@ -27,7 +28,7 @@ class AgentRow(TenantRow, Tables):
     last_seen: Mapped[datetime]
 
 
-class AgentTask(TenantRow, Tables):
+class AgentTask(SealableRow, Tables):
     """A task as the newest news of it tells."""
 
     __tablename__ = "agent_tasks"
@@ -43,7 +44,13 @@ class AgentTask(TenantRow, Tables):
         Index(None, *TENANT, "requested_at", "task_id"),
         Index("ix_agent_tasks_due", "start_at", postgresql_where=text("(status = 'scheduled'::text)")),
         Index("ix_agent_tasks_active", "agent", postgresql_where=text("(ended_at IS NULL)")),
-        {"info": {"dispatch": "select (client_account_id, engagement_id, flow_id, agent, status, start_at, ended_at)"}},
+        Index("ix_agent_tasks_ended", *TENANT, "ended_at", postgresql_where=text("(ended_at IS NOT NULL)")),
+        {
+            "info": {
+                "dispatch": "select (client_account_id, engagement_id, flow_id, agent, status, start_at, ended_at)",
+                "sealing": Sealing(columns=("inputs", "result")),
+            }
+        },
     )
 
     task_id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -59,6 +66,7 @@ class AgentTask(TenantRow, Tables):
     inputs: Mapped[dict[str, Any]]
     timeout_seconds: Mapped[float]
     token_budget: Mapped[int | None]
+    cpu_budget_seconds: Mapped[float | None]
     requested_by: Mapped[str | None]
     requested_at: Mapped[datetime]
     start_at: Mapped[datetime | None]
@@ -72,13 +80,18 @@ class AgentTask(TenantRow, Tables):
     seconds: Mapped[float | None]
 
 
-class AgentSchedule(TenantRow, Tables):
+class AgentSchedule(SealableRow, Tables):
     """A task that the clock asks for again and again."""
 
     __tablename__ = "agent_schedules"
     __table_args__ = (
         Index("ix_agent_schedules_due", "next_at", postgresql_where=text("(next_at IS NOT NULL)")),
-        {"info": {"dispatch": "select (client_account_id, engagement_id, next_at)"}},
+        {
+            "info": {
+                "dispatch": "select (client_account_id, engagement_id, next_at)",
+                "sealing": Sealing(columns=("inputs",)),
+            }
+        },
     )
 
     schedule_id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -91,6 +104,7 @@ class AgentSchedule(TenantRow, Tables):
     priority: Mapped[int]
     timeout_seconds: Mapped[float]
     token_budget: Mapped[int | None]
+    cpu_budget_seconds: Mapped[float | None]
     next_at: Mapped[datetime | None] = mapped_column(comment="Null while it is paused")
     last_at: Mapped[datetime | None] = mapped_column(comment="The time for which it asked last")
     missed: Mapped[int] = mapped_column(comment="Times that passed while no gateway could ask")
@@ -101,6 +115,20 @@ class AgentSchedule(TenantRow, Tables):
     def paused(self) -> bool:
         """Whether it asks for nothing."""
         return self.next_at is None
+
+
+class AgentTaskSum(TenantRow, Tables):
+    """How many tasks of a day ended how, of those that are not kept any more."""
+
+    __tablename__ = "agent_task_sums"
+
+    day: Mapped[date] = mapped_column(Date, primary_key=True, comment="UTC; on which they ended")
+    agent: Mapped[str] = mapped_column(primary_key=True, comment="Empty where nobody had begun")
+    engine: Mapped[str] = mapped_column(primary_key=True, comment="Empty where nothing answered")
+    model: Mapped[str] = mapped_column(primary_key=True, comment="Empty where none answered")
+    completed: Mapped[int] = mapped_column(BigInteger)
+    failed: Mapped[int] = mapped_column(BigInteger)
+    cancelled: Mapped[int] = mapped_column(BigInteger)
 
 
 class ModelCost(TenantRow, Tables):

@@ -77,6 +77,7 @@ def ask(task: AgentTask, event: AgentTaskRequested) -> None:
     task.priority = event.work_priority or 0
     task.flow_id, task.step, task.schedule_id = event.flow_id, event.step, event.schedule_id
     task.timeout_seconds, task.token_budget = event.timeout_seconds, event.token_budget
+    task.cpu_budget_seconds = event.cpu_budget_seconds
     task.requested_by, task.requested_at = event.requested_by, event.time
 
 

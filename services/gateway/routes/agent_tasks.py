@@ -14,7 +14,15 @@ from contracts.rest_agents import AgentTaskBody, AgentTaskDetail, AgentTaskStatu
 from contracts.work import WorkCancelled
 from services.chassis.errors import Conflict
 from services.gateway.agents import news as agent_news
-from services.gateway.agents.requests import again, agent_named, agents_of, least_busy, new_request, task_of
+from services.gateway.agents.requests import (
+    again,
+    agent_named,
+    agents_of,
+    as_it_travels,
+    least_busy,
+    new_request,
+    task_of,
+)
 from services.gateway.agents.tables import AgentRow, AgentTask
 from services.gateway.agents.task_state import ENDED, OWN_STEP
 from services.gateway.flows.details import no_flow
@@ -123,7 +131,7 @@ async def retry_agent_task(task_id: UUID, caller: Caller, once: Creating) -> Age
             raise Conflict.with_alternatives("task_not_retryable", detail, possible)
         if task.agent is not None:
             await agent_named(session, caller.tenant, task.agent)
-        request = again(task, caller.tenant, caller.name, task.attempt + 1)
+        request = await as_it_travels(session, again(task, caller.tenant, caller.name, task.attempt + 1))
         await agent_news.keep(session, [request])
         await emit(session, request)
         return once.keep(AgentTaskView.model_validate(task))

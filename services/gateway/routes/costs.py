@@ -30,15 +30,27 @@ _SUMS = [
     func.coalesce(func.sum(getattr(ModelCost, name)), 0).label(name)
     for name in ("calls", "cached", "failed", "tokens_in", "tokens_out", "cost_usd")
 ]
+# Of tasks that are not kept any more only how they ended is known, day by day.
 _PERFORMANCE = text("""
-    select agent, engine, model,
-        count(*) filter (where status = 'completed') as completed,
-        count(*) filter (where status = 'failed') as failed,
-        count(*) filter (where status = 'cancelled') as cancelled,
-        percentile_cont(array[0.5, 0.95, 0.99])
-            within group (order by greatest(0, extract(epoch from ended_at - started_at)))
-            filter (where started_at is not null) as duration
-    from gateway.agent_tasks where ended_at >= :since group by 1, 2, 3 order by 1, 2, 3
+    with kept as (
+        select coalesce(agent, '') as agent, coalesce(engine, '') as engine, coalesce(model, '') as model,
+            count(*) filter (where status = 'completed') as completed,
+            count(*) filter (where status = 'failed') as failed,
+            count(*) filter (where status = 'cancelled') as cancelled,
+            percentile_cont(array[0.5, 0.95, 0.99])
+                within group (order by greatest(0, extract(epoch from ended_at - started_at)))
+                filter (where started_at is not null) as duration
+        from gateway.agent_tasks where ended_at >= :since group by 1, 2, 3
+    ), sums as (
+        select agent, engine, model, sum(completed) as completed, sum(failed) as failed, sum(cancelled) as cancelled
+        from gateway.agent_task_sums where day >= (cast(:since as timestamptz) at time zone 'UTC')::date
+        group by 1, 2, 3
+    )
+    select nullif(agent, '') as agent, nullif(engine, '') as engine, nullif(model, '') as model,
+        coalesce(kept.completed, 0) + coalesce(sums.completed, 0) as completed,
+        coalesce(kept.failed, 0) + coalesce(sums.failed, 0) as failed,
+        coalesce(kept.cancelled, 0) + coalesce(sums.cancelled, 0) as cancelled, duration
+    from kept full join sums using (agent, engine, model) order by 1, 2, 3
 """)
 
 
@@ -75,7 +87,10 @@ async def show_agent_performance(
         AwareDatetime | None, Query(description="Tasks that ended since then count; by default of seven days")
     ] = None,
 ) -> rest.Page[AgentPerformance]:
-    """Success rates and durations of tasks, by agent and by what answered; all on one page."""
+    """Success rates and durations of tasks, by agent and by what answered; all on one page.
+
+    Of tasks that are older than `agent_task_retention_days`, whole days count, without durations.
+    """
     begun = since or datetime.now(UTC) - PERFORMANCE_SPAN
     items = []
     for row in await session.execute(_PERFORMANCE, {"since": begun}):

@@ -14,6 +14,7 @@ from contracts.envelope import Tenant
 from services.agent_runner.agents.cmdb_analyst.crew import AGENT as ANALYST
 from services.agent_runner.agents.migration_strategist.crew import AGENT as STRATEGIST
 from services.agent_runner.agents.registry import AGENTS, run_agent
+from services.agent_runner.task_handlers import SEALED
 from services.chassis.testing import some_tenant
 from tests.agent_runner.models.conftest import Platform
 from tests.agent_runner.models.known import CALLS, know
@@ -99,6 +100,22 @@ async def test_without_a_model_the_rules_answer_and_the_reason_is_told(platform:
     assert result.fallback is not None
     assert result.fallback.code == "model_not_configured"
     assert result.output["answers"][0]["strategy"] == "rehost"
+
+
+@pytest.mark.parametrize(
+    ("bounds", "code"), [({"cpu_budget_seconds": 1e-9}, "cpu_budget_spent"), ({"withheld": SEALED}, "inventory_sealed")]
+)
+async def test_whose_cpu_time_is_spent_or_inventory_sealed_has_the_rules_answer_and_the_reason(
+    platform: Platform, bounds: dict[str, Any], code: str
+) -> None:
+    tenant = await platform.tenant()
+    result = await asked_of(platform, tenant, "migration_strategist", portfolio("Shop"), **bounds)
+    assert (result.engine, result.output["answers"][0]["strategy"]) == ("rules", "rehost")
+    assert result.fallback is not None
+    assert result.fallback.code == code
+    assert platform.stub.chats() == []
+    sure = await asked_of(platform, tenant, "migration_strategist", portfolio(confidence=0.9), **bounds)
+    assert sure.fallback is None
 
 
 @pytest.mark.parametrize("budget", [0, 1])
