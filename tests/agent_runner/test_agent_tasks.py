@@ -25,8 +25,8 @@ from services.chassis.bus.in_process import InProcessBus
 from services.chassis.runtime import Runtime
 from services.chassis.settings import Settings
 from services.chassis.testing import running, some_tenant
-from tests.chassis.handlers import hearing, packed, until
-from tests.chassis.probe import emit, listener
+from tests.chassis.handlers import hearing, until
+from tests.chassis.probe import emit, listener, packed
 
 TOLD = (AgentTaskStarted, AgentTaskProgressed, AgentTaskCompleted, AgentTaskFailed, AgentRegistered)
 
