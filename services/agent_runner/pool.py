@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from contracts.configuration import SEALED_INVENTORY
 from contracts.configuration_key import EVERY_LEVEL
 from contracts.envelope import Problem, Tenant
 from contracts.mcp_configuration import MCP_SERVER_TOKENS, MCP_SERVERS, McpServer
@@ -63,6 +64,10 @@ class AgentPool:
     def sessions(self) -> int:
         """How many sessions are open."""
         return sum(len(place.sessions) for place in self._places.values())
+
+    async def seals(self, tenant: Tenant) -> bool:
+        """Whether a tenant's inventory is sealed, as it was configured some seconds ago at most."""
+        return await self._configuration.value(tenant, SEALED_INVENTORY)
 
     @asynccontextmanager
     async def servers_for(self, tenant: Tenant, agent: str, deadline: float) -> AsyncIterator[Servers]:
