@@ -176,3 +176,22 @@ def test_a_requirement_that_the_lock_does_not_meet_is_reported() -> None:
         '[project]\ndependencies = ["rich>=14", "typer"]\n[dependency-groups]\ndev = ["mypy>=2", "Types_PyYAML"]\n'
     )
     assert unlocked(project, "rich==13.9 \\\nmypy==2.4.1 \\\ntypes-pyyaml==6.0 \\\n") == ["rich>=14", "typer"]
+
+
+def same_number(files: list[PurePosixPath]) -> list[str]:
+    """Migrations of one service that have a number in common, as when two branches each added the next one."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for file in files:
+        if file.parent.name == "migrations" and re.match(r"v\d{4}_", file.name):
+            found.setdefault((str(file.parent), file.name[:5]), []).append(str(file))
+    return [" and ".join(names) for names in found.values() if len(names) > 1]
+
+
+def test_each_migration_of_a_service_has_a_number_of_its_own() -> None:
+    assert same_number(list(listed_files())) == []
+
+
+def test_two_migrations_of_one_number_are_reported() -> None:
+    first, second = (PurePosixPath(f"services/x/migrations/v0007_{name}.py") for name in ("a", "b"))
+    assert same_number([first, second]) == [f"{first} and {second}"]
+    assert same_number([first, PurePosixPath("services/y/migrations/v0007_b.py")]) == []
