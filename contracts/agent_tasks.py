@@ -19,8 +19,9 @@ class AgentTaskRequested(Event, type="agent_task.requested"):
     agent: str | None = Field(default=None, description="Who is to do it; absent: who has the capability")
     timeout_seconds: float = Field(default=45, ge=0)
     token_budget: int | None = Field(default=None, ge=0, description="Tokens that its models may use; 0: rules alone")
+    # Once published as more than 0: of 0 and more, earlier readers were never told. REST has the bound.
     cpu_budget_seconds: float | None = Field(
-        default=None, ge=0, description="CPU seconds after which no further step is begun"
+        default=None, description="CPU seconds after which no further step is begun"
     )
     requested_by: str | None = Field(default=None, description="Who asked, where it was no flow")
     schedule_id: UUID | None = Field(default=None, description="The schedule that asked")
