@@ -65,6 +65,7 @@ class AgentResult(Value):
     cpu_seconds: float = Field(
         default=0, description="CPU time of rules and comparison, in their own thread; of crews nobody can tell"
     )
+    memories: list[UUID] | None = Field(default=None, description="What of the engagement's memory a model was shown")
 
     def work(self, step: str) -> AgentWork:
         """What it says of how it came about, for a step of a flow."""

@@ -28,7 +28,6 @@ async def keep_inventory(event: InventoryCompleted, session: AsyncSession) -> No
     await session.execute(statement.on_conflict_do_update(index_elements=_TENANT, set_=row, where=newer))
 
 
-@service.on
 async def keep_decision(event: ApprovalDecided, session: AsyncSession) -> None:
     """Know what people decided; the first decision on a task is the one that counts."""
     short = len(event.model_dump_json(include={"edits"})) <= LONGEST_EDITS

@@ -2,16 +2,10 @@
 
 from datetime import UTC, datetime
 
-from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncSession
-
-from contracts.learning import FieldMappingLearned
 from services.agent_runner.handlers import service
-from services.agent_runner.known_handlers import keep_lessons
 from services.agent_runner.models.answer_cache import forget_expired
 from services.agent_runner.models.tenant_model import Models, models_of
 from services.agent_runner.pool import AgentPool, pool_of
-from services.agent_runner.tables import ModelAnswersEpoch
 from services.chassis.runtime import Runtime
 
 TIDY_SECONDS = 3600.0
@@ -20,22 +14,6 @@ IDLE_LOOK_SECONDS = 30.0
 
 service.share(models_of)
 service.share(pool_of)
-
-
-@service.on
-async def outdate_answers(event: FieldMappingLearned, session: AsyncSession) -> None:
-    """What a tenant taught counts from now on: models are asked anew, also what they answered before."""
-    await begin_epoch(session)
-    await keep_lessons(event, session)
-
-
-async def begin_epoch(session: AsyncSession) -> None:
-    """Use no answer again that was given to this transaction's tenant until now."""
-    statement = insert(ModelAnswersEpoch).values(epoch=1)
-    newer = {"epoch": ModelAnswersEpoch.epoch + 1}
-    await session.execute(
-        statement.on_conflict_do_update(index_elements=["client_account_id", "engagement_id"], set_=newer)
-    )
 
 
 @service.every(TIDY_SECONDS)

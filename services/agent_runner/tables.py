@@ -1,11 +1,13 @@
-"""The agent runner's tables: analyses and their engines, calls of models and their cost, what tools look up."""
+"""The agent runner's tables: analyses, calls of models and their cost, what tools look up and agents remember."""
 
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, ClassVar
 from uuid import UUID
 
-from sqlalchemy import JSON, BigInteger, DateTime, Index, Numeric, Text, text
+from pgvector.sqlalchemy import VECTOR
+from sqlalchemy import ARRAY, JSON, BigInteger, DateTime, Index, Numeric, Text, text
+from sqlalchemy.dialects.postgresql.base import ischema_names
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from services.chassis.sealed_rows import SealableRow, Sealing
@@ -13,10 +15,24 @@ from services.chassis.tables import ServiceMetaData
 from services.chassis.tenancy import TenantRow
 
 
+class Vector(VECTOR):
+    """pgvector's type, named with the schema that it is in: no role of ours reaches another."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **options: Any) -> str:
+        """The type as Postgres spells it. Of no fixed size: each embedding model has its own."""
+        return "agent_runner.vector"
+
+
+# So that migrations recognise a column of this type.
+ischema_names["agent_runner.vector"] = Vector
+
+
 class Tables(DeclarativeBase):
     """The tables of this service."""
 
-    metadata = ServiceMetaData("agent_runner")
+    metadata = ServiceMetaData("agent_runner", extensions=("vector",))
     type_annotation_map: ClassVar[dict[Any, Any]] = {
         dict[str, Any]: JSON(none_as_null=True),
         datetime: DateTime(timezone=True),
@@ -150,3 +166,36 @@ class ModelAnswersEpoch(TenantRow, Tables):
     __table_args__ = ({"info": {"grants": "select, insert, update"}},)
 
     epoch: Mapped[int] = mapped_column(BigInteger)
+
+
+class MemoryRow(TenantRow, Tables):
+    """What somebody taught or decided, for agents to recall; of what was forgotten only its id and when.
+
+    That is kept for a while: news that come in the wrong order do not bring a memory back.
+    """
+
+    __tablename__ = "memories"
+    __table_args__ = (
+        Index(None, "client_account_id", "engagement_id", "embedder", postgresql_where=text("forgotten_at is null")),
+        Index(None, "forgotten_at", postgresql_where=text("forgotten_at is not null")),
+        {
+            "info": {
+                "dispatch": "select (embedder, forgotten_at), delete",
+                "unkept": True,
+            }
+        },
+    )
+
+    memory_id: Mapped[UUID] = mapped_column(primary_key=True)
+    kind: Mapped[str]
+    agents: Mapped[list[str]] = mapped_column(ARRAY(Text), comment="Who may recall it")
+    text: Mapped[str]
+    by: Mapped[str]
+    at: Mapped[datetime]
+    source_event: Mapped[UUID]
+    source_type: Mapped[str]
+    flow_id: Mapped[UUID | None]
+    revision: Mapped[int] = mapped_column(BigInteger, comment="The change of its source that said so; a newer one wins")
+    forgotten_at: Mapped[datetime | None]
+    embedder: Mapped[str | None] = mapped_column(comment="Whose vector it has: only those of one embedder compare")
+    embedding: Mapped[Any] = mapped_column(Vector, nullable=True)

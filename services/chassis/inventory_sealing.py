@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import structlog
-from sqlalchemy import ColumnElement, Table, and_, bindparam, false, func, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Table, and_, bindparam, delete, false, func, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.configuration import SEALED_INVENTORY
@@ -57,6 +57,11 @@ def withholding_tables(metadata: ServiceMetaData) -> list[Table]:
     return [table for table in metadata.sorted_tables if "withheld" in table.info]
 
 
+def unkept_tables(metadata: ServiceMetaData) -> list[Table]:
+    """The tables whose rows may quote an inventory and are not kept of a sealed one: `info["unkept"]`."""
+    return [table for table in metadata.sorted_tables if "unkept" in table.info]
+
+
 class InventorySealing:
     """Keeps what a service stores of inventories sealed for those tenants that want it, and for no others."""
 
@@ -65,6 +70,7 @@ class InventorySealing:
         self._metadata = runtime.service.metadata
         self._tables = sealable_tables(self._metadata)
         self._documents = withholding_tables(self._metadata)
+        self._unkept = unkept_tables(self._metadata)
         self._clients: dict[Any, _Client] = {}
         self._quiet: dict[Tenant, int] = {}
         self._told: dict[Tenant, tuple[int, bool, int, int]] = {}
@@ -72,7 +78,7 @@ class InventorySealing:
 
     async def look(self) -> None:
         """Seal and open what is not as its tenant wants it. Where nobody ever asked, this is one look at a table."""
-        if not self._tables and not self._documents:
+        if not self._tables and not self._documents and not self._unkept:
             return
         table = self._metadata.configuration
         versions: dict[Any, dict[Any, int]] = {}
@@ -100,7 +106,7 @@ class InventorySealing:
     async def _engagements(self, client: Any, known: dict[Any, int]) -> list[Tenant]:
         found = {engagement for engagement in known if engagement.int}
         async with self._runtime.database.dispatch() as connection:
-            for table in (*self._tables, *self._documents):
+            for table in (*self._tables, *self._documents, *self._unkept):
                 statement = select(table.c.engagement_id).where(table.c.client_account_id == client).distinct()
                 found.update((await connection.execute(statement)).scalars())
         return [Tenant(client_account_id=client, engagement_id=each) for each in sorted(found)]
@@ -115,6 +121,9 @@ class InventorySealing:
         if wanted and self._quiet.get(tenant) != version:
             for table in self._documents:
                 await self._withhold(tenant, table)
+            for table in self._unkept:
+                async with self._runtime.database.transaction(tenant) as session:
+                    await session.execute(delete(table))
             if time.monotonic() - self._since(tenant) > SETTLED_SECONDS:
                 self._quiet[tenant] = version
         await self._tell(tenant, version, wanted=wanted)

@@ -14,6 +14,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from services.chassis import tenancy
+from services.chassis.extensions import create_extension
 from services.chassis.service import Service
 from services.chassis.settings import Settings
 
@@ -101,13 +102,15 @@ async def create_database(url: URL) -> None:
 
 
 async def create_schema(connection: AsyncConnection, service: Service, password: str) -> None:
-    """Make the roles and the empty schema of a service."""
+    """Make the roles and the empty schema of a service, with the extensions that it needs."""
     for statement in tenancy.role_statements(service.name):
         await connection.execute(text(statement))
     quoted = (await connection.execute(text("select quote_literal(:password)"), {"password": password})).scalar()
     for role in (tenancy.service_role(service.name), tenancy.dispatch_role(service.name)):
         # nosemgrep: raw-sql - the server quoted it; a password of a role cannot be bound
         await connection.execute(text(f"alter role {role} password {quoted}"))
+    for extension in service.metadata.extensions:
+        await create_extension(connection, service.name, extension)
 
 
 async def close_database(connection: AsyncConnection, services: Sequence[Service]) -> None:

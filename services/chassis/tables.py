@@ -76,9 +76,9 @@ def _tenant_columns(*, key: bool) -> list[Column[object]]:
 
 
 class ServiceMetaData(MetaData):
-    """The tables of one service: its own, plus inbox, outbox and work."""
+    """The tables of one service: its own, plus inbox, outbox and work; and the extensions that they need."""
 
-    def __init__(self, service: str) -> None:
+    def __init__(self, service: str, extensions: tuple[str, ...] = ()) -> None:
         super().__init__(
             schema=service,
             naming_convention={
@@ -90,6 +90,7 @@ class ServiceMetaData(MetaData):
             },
         )
         self.service = service
+        self.extensions = extensions
         # The primary key is what makes an event take effect once; nobody can use up another tenant's ids.
         self.inbox = Table(
             "inbox",

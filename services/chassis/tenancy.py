@@ -79,7 +79,7 @@ def dispatch_grants(table: Table) -> str:
     declared = [table.info["dispatch"]] if "dispatch" in table.info else []
     if sealed := [column.name for column in table.columns if "sealed" in column.info]:
         declared.append(f"select ({', '.join(['client_account_id', 'engagement_id', *sealed])})")
-    elif "withheld" in table.info and declared[:1] != ["select"]:
+    elif table.info.keys() & {"withheld", "unkept"} and declared[:1] != ["select"]:
         declared.append("select (client_account_id, engagement_id)")
     return ", ".join(declared)
 

@@ -2,13 +2,15 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Any
 
 from services.chassis.bus.rabbitmq import RabbitBus
+from services.chassis.extensions import remedy
 from services.chassis.settings import Settings
 from services.cli.embedded import embedded_postgres
 from services.cli.private_nodes import PrivateRabbitMQ, PrivateRedis, speaks_amqp, speaks_redis
+from services.cli.service_list import declared_services
 from services.cli.terminal import CommandFailed
 
 DEFAULT_POSTGRES = "postgresql://127.0.0.1:5432/migration"
@@ -46,12 +48,24 @@ async def _postgres(settings: Settings, stack: contextlib.AsyncExitStack, say: S
     except asyncpg.PostgresError as error:
         say(f"A Postgres answers on 127.0.0.1:5432 but lets nobody in without a password ({error}); it is left alone.")
     else:
+        lacks = await missing_extensions(
+            connection, [name for each in declared_services() for name in each.metadata.extensions]
+        )
         await connection.close()
-        say("Postgres: the one on 127.0.0.1:5432")
-        return DEFAULT_POSTGRES
+        if not lacks:
+            say("Postgres: the one on 127.0.0.1:5432")
+            return DEFAULT_POSTGRES
+        say(f"A Postgres answers on 127.0.0.1:5432; it is left alone, and what it has with it. {' '.join(lacks)}")
     address = await stack.enter_async_context(embedded_postgres(settings))
     say(f"Postgres: a private server in {settings.data_dir / 'postgres'}")
     return address
+
+
+async def missing_extensions(connection: Any, names: Iterable[str]) -> list[str]:
+    """For each of these extensions that a server does not offer (a connection of asyncpg) what to do about it."""
+    offered = {row["name"] for row in await connection.fetch("select name from pg_available_extensions")}
+    major = connection.get_server_version().major
+    return [remedy(name, major) for name in names if name not in offered]
 
 
 async def _rabbitmq(settings: Settings, stack: contextlib.AsyncExitStack, say: Say) -> str:

@@ -24,6 +24,7 @@ from services.cli.login_commands import login, logout, whoami
 from services.cli.login_provider_commands import login_provider_commands
 from services.cli.map_command import map_columns
 from services.cli.mapping_commands import mapping_commands
+from services.cli.memory_commands import memory_commands
 from services.cli.password_commands import password_commands
 from services.cli.performance_commands import performance
 from services.cli.platform_commands import migrate, service, up
@@ -53,6 +54,7 @@ app.add_typer(flow_commands, name="flows", rich_help_panel="Work with the platfo
 app.add_typer(schedule_commands, name="schedules", rich_help_panel="Work with the platform")
 agent_commands.add_typer(agent_schedule_commands, name="schedules")
 app.add_typer(agent_commands, name="agents", rich_help_panel="Work with the platform")
+app.add_typer(memory_commands, name="memory", rich_help_panel="Work with the platform")
 app.add_typer(asset_commands, name="assets", rich_help_panel="Work with the platform")
 app.add_typer(mapping_commands, name="mappings", rich_help_panel="Work with the platform")
 app.add_typer(learn_commands, name="learn", rich_help_panel="Work with the platform")

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from sqlalchemy.exc import DBAPIError
 
 from services.chassis.bus.rabbitmq import RabbitBus
+from services.chassis.extensions import ExtensionMissing
 from services.chassis.migrations import migrate
 from services.chassis.runtime import Runtime
 from services.chassis.service import Service
@@ -49,6 +50,8 @@ async def _migrate(settings: Settings, services: Sequence[Service]) -> None:
             "MODERNIZE_ADMIN_DATABASE_URL, and that the server runs.",
             code="database_not_reachable",
         ) from error
+    except ExtensionMissing as error:
+        raise CommandFailed(error.problem.detail, code=error.problem.code) from error
     except DBAPIError as error:
         if getattr(error.orig, "sqlstate", None) not in LOGIN_FAILURES:
             raise

@@ -1,19 +1,13 @@
-"""How near a column is in meaning to each canonical field, by word vectors, where the extra `embeddings` is installed.
+"""How near a column is in meaning to each canonical field, by word vectors, where they are installed."""
 
-The vectors are those that the package WordLlama (MIT) carries: 256 numbers for each of 32,000 pieces of words, whose
-mean stands for a text. Nothing is fetched when it runs.
-"""
-
-import importlib
-import importlib.util
 import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
-from importlib.resources import files
 from typing import Any
 
 from contracts.catalog import CATALOG
 from contracts.discovery import ColumnProfile
+from services.chassis.word_vectors import installed_word_vectors
 from services.field_mapping.column_names import ColumnName
 
 # Nearer to a field than to so many standard deviations of all fields is worth telling, or asking about.
@@ -50,13 +44,8 @@ class Nearness:
 @cache
 def installed_nearness() -> Nearness | None:
     """The word vectors, loaded on first use; None where the extra is not installed."""
-    if importlib.util.find_spec("wordllama") is None:
-        return None
-    # Told to look into its own package it finds all that it needs, and downloads nothing.
-    model: Any = importlib.import_module("wordllama").WordLlama.load(
-        cache_dir=files("wordllama"), disable_download=True
-    )
-    return Nearness(lambda texts: model.embed(texts, norm=True))
+    embed = installed_word_vectors()
+    return None if embed is None else Nearness(embed)
 
 
 def _words(written: str, name: ColumnName) -> str:

@@ -45,6 +45,7 @@ _PARAMETERS = {
     "field_id": "The field's id, such as own_backup_policy",
     "learning_id": "The id that proposing it returned",
     "mapping_id": "The saved mapping's id",
+    "memory_id": "The memory's id",
     "source_id": "The source's id",
     "webhook_id": "The endpoint's id",
     "delivery_id": "The delivery's id",

@@ -37,6 +37,7 @@ _VALUES: dict[str, Any] = {
     "JSONB": "{}",
     "TEXT": "x",
     "VARCHAR": "x",
+    "agent_runner.vector": "[0.5]",
 }
 
 

@@ -21,6 +21,8 @@ OWN_THINGS = {
     ("POST", "/duplicates/{asset_uid}/{other_uid}/decide"): "asset",
     ("GET", "/flow-repairs/{repair_id}"): "repair",
     ("GET", "/agent-tasks/{task_id}"): "agent_task",
+    ("GET", "/memories/{memory_id}"): "memory",
+    ("DELETE", "/memories/{memory_id}"): "memory",
     ("POST", "/agent-tasks/{task_id}/cancel"): "agent_task",
     ("POST", "/agent-tasks/{task_id}/retry"): "agent_task",
     ("GET", "/agent-schedules/{schedule_id}"): "agent_schedule",
@@ -69,10 +71,18 @@ LISTS = (
     *("/rejected-rows", "/cell-problems", "/dead-letters", "/schedules"),
     *("/asset-changes", "/duplicates", "/quality/figures", "/quality/failures"),
     *("/learnings", "/lessons", "/mappings", "/templates", "/invitations", "/audit/checkpoints", "/webhooks"),
-    *("/agent-tasks", "/agent-schedules"),
+    *("/agent-tasks", "/agent-schedules", "/memories"),
 )
 # What tells of all that a tenant has, and tells something, too, where a tenant has nothing.
-WHOLES = ("/audit/keys", "/configuration", "/fields", "/lessons/analysis", "/learnings/document", "/inventory-sealing")
+WHOLES = (
+    "/audit/keys",
+    "/configuration",
+    "/fields",
+    "/lessons/analysis",
+    "/learnings/document",
+    "/inventory-sealing",
+    "/memories/document",
+)
 OTHERS = {
     ("POST", "/engagements"),
     ("GET", "/engagements/current"),
@@ -88,6 +98,7 @@ OTHERS = {
     ("POST", "/agent-tasks"),
     ("POST", "/agent-schedules"),
     ("GET", "/agent-events"),
+    ("DELETE", "/memories"),
     ("GET", "/agent-performance"),
     ("GET", "/costs"),
     ("POST", "/schedules"),

@@ -34,6 +34,7 @@ from tests.gateway.platform import KEY, Platform, approval_requested, flow_updat
 from tests.gateway.test_agent_tasks import TASK, registered
 from tests.gateway.test_audit import signed
 from tests.gateway.test_learnings import FIELD, SOURCE, learned, lesson, saved
+from tests.gateway.test_memories import a_memory, kept
 from tests.gateway.test_operations import dead
 
 # What the things of a full tenant are in no state for.
@@ -105,6 +106,7 @@ async def a_full_tenant(platform: Platform) -> tuple[Tenant, dict[str, UUID | st
         LearningProposed(tenant=tenant, learning=Learning.model_validate({**learning, "status": "proposed"})),
         learned(lesson(), lesson("Tier", source_id=SOURCE), tenant=tenant),
         mapping := saved(uuid7(), tenant=tenant),
+        remembered := kept(a_memory(), tenant=tenant),
         *signed(tenant),
         InventorySealingProgressed(tenant=tenant, service="field_mapping", version=1, sealed=False, rows=1, left=1),
         AuditEntriesCompleted(
@@ -136,6 +138,7 @@ async def a_full_tenant(platform: Platform) -> tuple[Tenant, dict[str, UUID | st
         "field": field.json()["field_id"],
         "key": key.json()["key_id"],
         "learning": learning["learning_id"],
+        "memory": remembered.memories[0].memory_id,
         "source": mapping.source_id,
         "mapping": mapping.mapping_id,
         "invitation": invitation.json()["invitation_id"],

@@ -8,6 +8,7 @@ from services.agent_runner.agents.agent_runs import run_agent
 from services.agent_runner.agents.comparing import MOST_ASKED
 from services.agent_runner.agents.definition import Agent, Question
 from services.agent_runner.agents.registry import AGENTS
+from services.agent_runner.models.choice import NOT_CONFIGURED
 from services.agent_runner.models.tenant_model import Models, RunContext
 from services.agent_runner.tables import Tables
 from services.chassis.inventory_sealing import is_sealed
@@ -15,7 +16,6 @@ from services.chassis.work import Job
 
 STRATEGIST, PLANNER = AGENTS["migration_strategist"], AGENTS["wave_planner"]
 RISK_ASSESSOR = AGENTS["risk_assessor"]
-NOT_CONFIGURED = "model_not_configured"
 
 
 async def advise(job: Job, event: Event, agent: Agent, doubts: Callable[[], Question | None]) -> AgentResult | None:

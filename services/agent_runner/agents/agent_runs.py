@@ -15,6 +15,7 @@ from contracts.envelope import Problem, Tenant
 from services.agent_runner.agents.comparing import Compared, asked, compare, doubtful, mean_confidence, told
 from services.agent_runner.agents.crews import ask_crew
 from services.agent_runner.agents.definition import Agent, Answers, Judgement, Question
+from services.agent_runner.memory.recalling import Recalled
 from services.agent_runner.models.tenant_model import Models, NoModel, RunContext, TenantModel
 from services.agent_runner.tools.calls import ToolCalls
 from services.agent_runner.tools.definition import Run
@@ -111,6 +112,10 @@ async def run_agent(
         return result_of(agent, ruled, doubts, None, started=started, cpu=cpu, fallback=model.problem)
     await progress(1, _STEPS, f"asking {model.name} about {len(doubts)} of {len(ruled.answers)}")
     shown = await cpu.run(job, asked, agent, question, doubts)
+    recalled: Recalled = await models.memory.recall(context, shown["doubts"])
+    # What recalling took counts in the run's budgets.
+    model.calls.extend(recalled.calls)
+    shown = recalled.beside(shown)
     async with tools_for(agent, Run(tenant, job, task_id, agent.agent_id), deadline) as tools:
         opinion = await _opinion(agent, model, shown, tools, deadline)
         if opinion.said is not None and (stronger := await models.escalated(context, task, mean(opinion.said))):
@@ -125,7 +130,7 @@ async def run_agent(
     if compared is not None and not compared.taken:
         problem, compared = _unusable(compared), None
     result = result_of(agent, ruled, doubts, compared, started=started, cpu=cpu, fallback=problem, calls=opinion.calls)
-    return result.model_copy(update={"tools": tools.used, "tools_missing": tools.missing})
+    return recalled.told_in(result.model_copy(update={"tools": tools.used, "tools_missing": tools.missing}))
 
 
 def mean(said: Answers) -> float:

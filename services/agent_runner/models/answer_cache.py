@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import delete, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.envelope import Tenant
 from services.agent_runner.models.exchange import Answer
@@ -93,6 +95,14 @@ class AnswerCache:
         self._memory.move_to_end((tenant, digest))
         while len(self._memory) > MEMORY_ANSWERS:
             self._memory.popitem(last=False)
+
+
+async def begin_epoch(session: AsyncSession) -> int:
+    """Use no answer again that was given to this transaction's tenant until now; who else begins one waits."""
+    statement = insert(ModelAnswersEpoch).values(epoch=1)
+    newer = {"epoch": ModelAnswersEpoch.epoch + 1}
+    upsert = statement.on_conflict_do_update(index_elements=["client_account_id", "engagement_id"], set_=newer)
+    return (await session.execute(upsert.returning(ModelAnswersEpoch.epoch))).scalar_one()
 
 
 async def forget_expired(runtime: Runtime) -> None:

@@ -8,6 +8,7 @@ from contracts.envelope import Problem
 from services.agent_runner.models.catalogue import Model, Price, Provider
 
 DEFAULT, CHEAP, STRONG, EMBEDDING = "default", "cheap", "strong", "embedding"
+NOT_CONFIGURED = "model_not_configured"
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,7 @@ def chain(
     first = wanted(configured, known, agent, task, kind)
     if first is None:
         return Problem(
-            code="model_not_configured",
+            code=NOT_CONFIGURED,
             detail="No model is configured, so rules decide alone. To add one, set model_provider_keys to "
             '{"deepinfra": "…"} or name another provider.',
         )

@@ -7,20 +7,19 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 
-import orjson
-
 from contracts import model_configuration as keys
 from contracts.configuration_key import EVERY_LEVEL
 from contracts.envelope import PLATFORM, Problem, Tenant
+from services.agent_runner.memory.recalling import AgentMemory
 from services.agent_runner.models.answer_cache import AnswerCache
 from services.agent_runner.models.catalogue import Provider, providers
-from services.agent_runner.models.choice import CHEAP, DEFAULT, EMBEDDING, STRONG, Configured, chain
+from services.agent_runner.models.choice import CHEAP, DEFAULT, EMBEDDING, NOT_CONFIGURED, STRONG, Configured, chain
 from services.agent_runner.models.crew_model import TenantModel, crew_model_class
 from services.agent_runner.models.crew_spans import watch_crews
-from services.agent_runner.models.exchange import Answer, Request
+from services.agent_runner.models.embedding import Embedded, embedded_by, embedded_offline, offline_embedder
 from services.agent_runner.models.ledger import Ledger
 from services.agent_runner.models.loading import NOT_INSTALLED, CrewLoading, installed
-from services.agent_runner.models.session import ModelUnavailable, Rules, RunContext, Session, Shared
+from services.agent_runner.models.session import Rules, RunContext, Session, Shared
 from services.agent_runner.models.turns import Turns
 from services.chassis.runtime import Runtime
 
@@ -43,6 +42,7 @@ class Models:
         self.loading = CrewLoading(runtime.settings.data_dir / "crewai")
         self.ledger = Ledger(runtime)
         self.cache = AnswerCache(runtime)
+        self.memory = AgentMemory(runtime.database, self.embed)
         self._shared = Shared(
             runtime.outbound, runtime.telemetry, self.ledger, self.cache, Turns(runtime.rate_limits), {}
         )
@@ -58,21 +58,29 @@ class Models:
         model = await self._model(context, task, STRONG)
         return None if isinstance(model, NoModel) else model
 
-    async def embed(self, context: RunContext, texts: Sequence[str]) -> list[list[float]] | NoModel:
-        """A vector for each text, from the tenant's embedding model."""
-        session = await self.session_for(context, "embedding", EMBEDDING)
-        if isinstance(session, Problem):
-            return NoModel(session)
-        try:
-            return await _vectors(session, texts)
-        except ModelUnavailable as error:
-            return NoModel(error.problem)
+    async def embed(self, context: RunContext, texts: Sequence[str]) -> Embedded:
+        """A vector for each text, from the tenant's embedding model; offline ones where it has none."""
+        session = await self.session_for(context, EMBEDDING, EMBEDDING)
+        if not isinstance(session, Problem):
+            return await embedded_by(session, texts)
+        if session.code == NOT_CONFIGURED:
+            return await embedded_offline(texts)
+        return Embedded("", [], problem=session)
+
+    async def embedder(self, tenant: Tenant) -> str | None:
+        """Whose vectors a tenant's texts get now; None where its embedding model cannot be called as configured."""
+        found = chain(await self._configured(tenant), self._known, "", EMBEDDING, EMBEDDING)
+        if isinstance(found, Problem):
+            return offline_embedder() if found.code == NOT_CONFIGURED else None
+        return found[0].name
 
     async def session_for(self, context: RunContext, task: str, kind: str = DEFAULT) -> Session | Problem:
         """The calls of a run without CrewAI; `kind` is default, cheap, strong or embedding."""
         found = chain(await self._configured(context.tenant), self._known, context.agent, task, kind)
         if isinstance(found, Problem):
             return found
+        # Vectors of another model would compare with nothing.
+        found = found[:1] if kind == EMBEDDING else found
         return Session(self._shared, context, task, found, await self._rules(context.tenant))
 
     @property
@@ -151,17 +159,6 @@ async def _running(models: Models) -> AsyncIterator[Models]:
     async with models.ledger.running():
         await models.begin_loading()
         yield models
-
-
-async def _vectors(session: Session, texts: Sequence[str]) -> list[list[float]]:
-    request = Request([{"role": "user", "content": text} for text in texts], max_tokens=0, embedding=True)
-
-    def accept(answer: Answer) -> None:
-        if len(orjson.loads(answer.text)) != len(texts):
-            raise ValueError(f"not {len(texts)} vectors")
-
-    found: list[list[float]] = orjson.loads((await session.complete(request, accept)).text)
-    return found
 
 
 def _exact(number: float | None) -> Decimal | None:

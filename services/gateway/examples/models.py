@@ -19,6 +19,7 @@ from services.gateway.examples.audit import AUDIT_EXAMPLES
 from services.gateway.examples.configuration import CONFIGURATION_EXAMPLES
 from services.gateway.examples.encryption import ENCRYPTION_EXAMPLES
 from services.gateway.examples.learning import LEARNING_EXAMPLES
+from services.gateway.examples.memory import MEMORY_EXAMPLES
 from services.gateway.examples.people import PEOPLE_EXAMPLES
 from services.gateway.examples.webhooks import WEBHOOK_EXAMPLES
 
@@ -300,6 +301,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     type(example).__name__: example.model_dump(mode="json", exclude_unset=isinstance(example, rest.ProblemDetails))
     for example in (
         *(*_EXAMPLES, *ACCESS_EXAMPLES, *ASSET_EXAMPLES, *AUDIT_EXAMPLES, *AGENT_EXAMPLES),
-        *(*LEARNING_EXAMPLES, *CONFIGURATION_EXAMPLES, *PEOPLE_EXAMPLES, *ENCRYPTION_EXAMPLES, *WEBHOOK_EXAMPLES),
+        *(*LEARNING_EXAMPLES, *MEMORY_EXAMPLES, *CONFIGURATION_EXAMPLES, *PEOPLE_EXAMPLES, *ENCRYPTION_EXAMPLES),
+        *WEBHOOK_EXAMPLES,
     )
 }

@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from contracts.agent_memory import AgentMemoryExported, AgentMemoryForgettingRequested
 from contracts.agent_tasks import AgentScheduleDeleted, AgentScheduleSaved, AgentTaskCancelled, AgentTaskRequested
 from contracts.api_keys import AccessRefused, ApiKeyCreated, ApiKeyRevoked, ApiKeyRotated
 from contracts.assessment import AssessmentRequested
@@ -75,6 +76,8 @@ from services.gateway.principal import Caller
 # What requests make the gateway send, beside what its handlers return.
 SENT_BY_ROUTES: tuple[type[Event], ...] = (
     AccessRefused,
+    AgentMemoryExported,
+    AgentMemoryForgettingRequested,
     AgentScheduleDeleted,
     AgentScheduleSaved,
     AgentTaskCancelled,

@@ -138,8 +138,9 @@ async def test_calls_of_tools_and_their_results_travel_in_the_providers_shape(pl
 async def test_vectors_come_from_the_embedding_model(platform: Platform) -> None:
     tenant = await platform.tenant(models={"embedding": "compatible/vectors"})
     first = await platform.models.embed(context(tenant), ["oracle database", "oracle databases run", "a printer"])
-    assert isinstance(first, list)
-    near, far = (sum(a * b for a, b in zip(first[0], other, strict=True)) for other in first[1:])
+    assert (first.embedder, first.problem) == ("compatible/vectors", None)
+    one, *others = first.vectors
+    near, far = (sum(a * b for a, b in zip(one, other, strict=True)) for other in others)
     assert near > far
     asked: Asked = platform.stub.requests[-1]
     assert asked.path == "/v1/embeddings"

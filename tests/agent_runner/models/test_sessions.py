@@ -10,8 +10,7 @@ from contracts import model_configuration as keys
 from contracts.configuration_key import level_tenant
 from contracts.envelope import PLATFORM, Problem
 from services.agent_runner.app import service
-from services.agent_runner.model_handlers import begin_epoch
-from services.agent_runner.models.answer_cache import AnswerCache
+from services.agent_runner.models.answer_cache import AnswerCache, begin_epoch
 from services.agent_runner.models.breaker import FAILURES
 from services.agent_runner.models.exchange import Answer, Request
 from services.chassis.bus.in_process import InProcessBus
