@@ -87,6 +87,7 @@ AGENT_TASK_RETENTION_DAYS: Key[int] = Key(
     default=90,
     description="Days for which agent tasks are kept that have ended; then they only count in /agent-performance",
     read_by=("gateway",),
+    scope="platform:write",
 )
 READINESS_GATE: Key[bool] = Key(
     name="readiness_gate",

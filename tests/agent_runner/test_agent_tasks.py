@@ -25,7 +25,7 @@ from services.chassis.bus.in_process import InProcessBus
 from services.chassis.runtime import Runtime
 from services.chassis.settings import Settings
 from services.chassis.testing import running, some_tenant
-from tests.chassis.handlers import hearing, until
+from tests.chassis.handlers import hearing, settled, until
 from tests.chassis.probe import emit, listener, packed
 
 TOLD = (AgentTaskStarted, AgentTaskProgressed, AgentTaskCompleted, AgentTaskFailed, AgentRegistered)
@@ -68,7 +68,10 @@ async def told_of(settings: Settings, request: AgentTaskRequested, last: type[Ev
     async with running([service, watcher], settings, lambda _: bus) as at:
         await emit(at["agent_runner"], request)
         await until(lambda: any(isinstance(event, last) for event in heard))
-    return [event for event in heard if event.causation_id == request.id]
+        # Of events that are on their way together, any may come first.
+        await settled(at["agent_runner"])
+    told = [event for event in heard if event.causation_id == request.id]
+    return sorted(told, key=lambda event: event.time)
 
 
 def a_request(**about: Any) -> AgentTaskRequested:
