@@ -1,6 +1,7 @@
 """What the services say to each other. Importing this package registers every event."""
 
 from contracts import (
+    agent_memory,
     agent_tasks,
     agents,
     api_keys,
@@ -30,6 +31,7 @@ __all__ = [
     "Event",
     "Problem",
     "Tenant",
+    "agent_memory",
     "agent_tasks",
     "agents",
     "api_keys",

@@ -2,6 +2,8 @@
 
 import re
 import time
+from importlib import import_module
+from pkgutil import iter_modules
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +15,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped] # it has no types of its own
 from pydantic import ValidationError
 
+import contracts
 from contracts.envelope import ATTRIBUTES, EVENT_TYPES, PLATFORM, Event, UnknownEventType, uuid7
 from contracts.flows import FlowUpdated
 from contracts.operations import AuditVerificationRequested
@@ -145,6 +148,14 @@ def test_a_type_has_one_class_and_a_class_one_type() -> None:
             """Has no name."""
 
     assert EVENT_TYPES["flow.updated"] is FlowUpdated
+
+
+def test_whoever_imports_the_contracts_knows_every_event() -> None:
+    # A service that hears everything must know what only others import.
+    for module in iter_modules(contracts.__path__):
+        import_module(f"contracts.{module.name}")
+    where = {cls.__module__ for cls in EVENT_TYPES.values() if cls.__module__.startswith("contracts.")}
+    assert where <= {f"contracts.{name}" for name in contracts.__all__}
 
 
 def test_types_are_a_noun_and_a_past_participle() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from contracts.agent_memory import AgentMemoryEmbeddingRequested
 from contracts.audit_log import AuditCheckpointSigned, AuditKeyCreated
 from contracts.flows import WorkProgressed
 from contracts.operations import AuditVerificationCompleted, AuditVerificationRequested
@@ -26,7 +27,7 @@ EMBEDDED_ROWS, DISTRIBUTED_ROWS = 20_000, 5_000
 # What the clock or a question brings, and how far work is.
 UNCOUNTED_EVENTS = (
     *(WorkProgressed, AuditVerificationRequested, AuditVerificationCompleted),
-    *(AuditCheckpointSigned, AuditKeyCreated),
+    *(AuditCheckpointSigned, AuditKeyCreated, AgentMemoryEmbeddingRequested),
 )
 UNCOUNTED = {event.type_name for event in UNCOUNTED_EVENTS}
 

@@ -114,6 +114,16 @@ async def _end(process: asyncio.subprocess.Process) -> None:
                 await process.wait()
                 break
     _signal(process.pid, signal.SIGKILL)
+    # Of one that was not listened to any more there may be words left, and its pipe stays open until they are read.
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            await _unheard(process)
+
+
+async def _unheard(process: asyncio.subprocess.Process) -> None:
+    assert process.stdout is not None
+    while await process.stdout.read(LONGEST_MESSAGE):
+        pass
 
 
 def _signal(group: int, sign: signal.Signals) -> None:
