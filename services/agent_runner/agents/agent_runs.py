@@ -107,7 +107,7 @@ async def run_agent(
     deadline = started + timeout_seconds
     context = RunContext(tenant, flow_id, task_id, agent.agent_id, agent.prompt_version, token_budget, deadline)
     models, task = job.shared[Models], agent.capabilities[0]
-    model = await models.model_for(context, task)
+    model = await models.model_for(context, task, simple=agent.simple)
     if isinstance(model, NoModel):
         return result_of(agent, ruled, doubts, None, started=started, cpu=cpu, fallback=model.problem)
     await progress(1, _STEPS, f"asking {model.name} about {len(doubts)} of {len(ruled.answers)}")
@@ -118,7 +118,8 @@ async def run_agent(
     shown = recalled.beside(shown)
     async with tools_for(agent, Run(tenant, job, task_id, agent.agent_id), deadline) as tools:
         opinion = await _opinion(agent, model, shown, tools, deadline)
-        if opinion.said is not None and (stronger := await models.escalated(context, task, mean(opinion.said))):
+        said = opinion.said
+        if said is not None and (stronger := await models.escalated(context, task, mean(said), model)):
             await progress(2, _STEPS, f"asking {stronger.name}, because the first was unsure")
             second = await _opinion(agent, stronger, shown, tools, deadline)
             calls = [*opinion.calls, *second.calls]

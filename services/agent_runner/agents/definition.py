@@ -57,7 +57,7 @@ class Agent:
     `rules` answer every question completely. Only what they are less sure of than `sure` is shown to a model, with
     their answer, the `evidence` for it and the `context` of the whole question. `decides` are the parts of an answer
     in which two opinions differ. `refuses` says why an answer of a model cannot be taken, if it cannot. `tools` are the
-    names of those that its model may call.
+    names of those that its model may call. What is `simple` is asked of the cheap model first.
     """
 
     agent_id: str
@@ -72,6 +72,7 @@ class Agent:
     refuses: Callable[[Any, Any], str | None] = lambda question, answer: None
     context: Callable[[Any], Mapping[str, Any]] = lambda question: {}
     sure: float = SURE
+    simple: bool = False
     tools: tuple[str, ...] = ()
 
     @property

@@ -51,12 +51,15 @@ def wanted(configured: Configured, known: Mapping[str, Provider], agent: str, ta
             return configured.models[key]
     if kind == STRONG:
         return None
+    if kind == CHEAP and DEFAULT in configured.models:
+        # Whoever chose one model for everything has not asked for another provider's.
+        return configured.models[DEFAULT]
     for provider in known.values():
         offered = {CHEAP: provider.cheap_model or provider.default_model, EMBEDDING: provider.embedding_model}
         model = offered.get(kind, provider.default_model)
         if model and _reachable(configured, provider):
             return f"{provider.name}/{model}"
-    return configured.models.get(DEFAULT) if kind == CHEAP else None
+    return None
 
 
 def endpoint(configured: Configured, known: Mapping[str, Provider], name: str) -> Endpoint | Problem:

@@ -51,12 +51,20 @@ class Models:
         """The model that a run asks for a task, the cheap one for what is `simple`; a new one for each run."""
         return await self._model(context, task, CHEAP if simple else DEFAULT)
 
-    async def escalated(self, context: RunContext, task: str, confidence: float) -> TenantModel | None:
-        """The strong model, where an answer was less sure than the tenant wants it and there is one."""
+    async def escalated(
+        self, context: RunContext, task: str, confidence: float, asked: TenantModel
+    ) -> TenantModel | None:
+        """The strong model, where an answer was less sure than the tenant wants it; else the default for the cheap.
+
+        None where the answer is sure enough, or no other model is left than the one that was `asked`.
+        """
         if confidence >= await self._configuration.value(context.tenant, keys.MODEL_ESCALATION_BELOW):
             return None
-        model = await self._model(context, task, STRONG)
-        return None if isinstance(model, NoModel) else model
+        for kind in (STRONG, DEFAULT):
+            model = await self._model(context, task, kind)
+            if not isinstance(model, NoModel) and model.name != asked.name:
+                return model
+        return None
 
     async def embed(self, context: RunContext, texts: Sequence[str]) -> Embedded:
         """A vector for each text, from the tenant's embedding model; offline ones where it has none."""

@@ -278,13 +278,22 @@ async def test_crew_task_agent_and_tool_stand_above_their_calls(
     assert len({span.context.trace_id for span in found.values() if span.context}) == 1
 
 
-async def test_who_is_unsure_asks_the_strong_model(platform: Platform) -> None:
-    tenant = await platform.tenant(models={"default": "compatible/stub", "strong": "compatible/strong"})
-    assert await platform.models.escalated(context(tenant), "explain", 0.8) is None
-    strong = await platform.models.escalated(context(tenant), "explain", 0.3)
-    assert strong is not None
-    assert strong.name == "compatible/strong"
-    assert await platform.models.escalated(context(await platform.tenant()), "explain", 0.3) is None
+async def test_who_is_unsure_asks_the_strong_model_and_the_cheap_one_asks_the_default(platform: Platform) -> None:
+    async def after(confidence: float, *named: str, simple: bool = False) -> tuple[str, str | None]:
+        models = {name: f"compatible/{name}" for name in named}
+        tenant = await platform.tenant(models={"default": "compatible/stub", **models})
+        asked = await platform.models.model_for(context(tenant), "explain", simple=simple)
+        assert isinstance(asked, TenantModel)
+        stronger = await platform.models.escalated(context(tenant), "explain", confidence, asked)
+        return asked.name, None if stronger is None else stronger.name
+
+    assert await after(0.8, "strong") == ("compatible/stub", None)
+    assert await after(0.3, "strong") == ("compatible/stub", "compatible/strong")
+    assert await after(0.3) == ("compatible/stub", None)
+    assert await after(0.3, "cheap") == ("compatible/stub", None)
+    assert await after(0.3, "cheap", simple=True) == ("compatible/cheap", "compatible/stub")
+    assert await after(0.3, "cheap", "strong", simple=True) == ("compatible/cheap", "compatible/strong")
+    assert await after(0.3, simple=True) == ("compatible/stub", None)
 
 
 async def test_without_a_model_there_is_a_reason(platform: Platform) -> None:

@@ -53,6 +53,7 @@ def test_every_provider_offers_models_that_it_lists_or_any() -> None:
         ({"six_r": "a/2", "default": "a/3"}, "default", "a/2"),
         ({"default": "a/3"}, "default", "a/3"),
         ({"cheap": "a/4", "default": "a/3"}, "cheap", "a/4"),
+        ({"default": "a/3"}, "cheap", "a/3"),
         ({"six_r": "a/2", "strong": "a/5"}, "strong", "a/5"),
         ({"six_r": "a/2"}, "strong", None),
         ({}, "default", "deepinfra/meta-llama/Llama-4-Maverick-17B-128E-Instruct-FP8"),  # pragma: allowlist secret

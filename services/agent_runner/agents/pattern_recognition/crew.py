@@ -21,4 +21,5 @@ AGENT = Agent(
     decides=("meaning",),
     refuses=impossible,
     evidence=names_like,
+    simple=True,
 )
