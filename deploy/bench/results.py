@@ -33,5 +33,7 @@ class Result:
 
 
 def _unit(name: str) -> str:
-    """Some of what is asked for beside ratios is a limit in milliseconds or seconds."""
+    """Some of what is asked for beside ratios is a limit: a time, or so many a second."""
+    if name.endswith("_per_s"):
+        return "/s"
     return {"ms": "ms", "s": "s"}.get(name.rpartition("_")[2], "×")
