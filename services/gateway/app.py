@@ -157,12 +157,13 @@ def create_api(runtime: Runtime) -> Api:
     app.include_router(health_routes(runtime))
     app.include_router(metrics_route.router)
     for module in (
+        # Routes are tried in this order: what everybody polls comes first, behind only the names that it would take.
         *(
+            flow_search,
+            flows,
+            flow_control,
             engagements,
             imports,
-            flow_search,
-            flow_control,
-            flows,
             schedules,
             approvals,
             inventory,
