@@ -47,23 +47,24 @@ async def keep_decision(event: ApprovalDecided, session: AsyncSession) -> None:
 
 async def keep_lessons(event: FieldMappingLearned, session: AsyncSession) -> None:
     """Know which lessons count since this change, in whatever order changes are told."""
-    gone = {"source_id": None, "column": "", "verdict": "", "field": None, "unit": None, "how": ""}
-    rows: list[dict[str, Any]] = [
-        *(
-            {
-                **lesson.model_dump(include={"lesson_id", "source_id", "column", "verdict", "field", "unit"}),
-                "how": lesson.origin.how,
-                "in_force": True,
-                "revision": event.revision,
-            }
-            for lesson in event.added
-        ),
-        # Also of one that was not told of yet: it must not begin to count when it is.
-        *({"lesson_id": each, **gone, "in_force": False, "revision": event.revision} for each in event.removed),
+    said = {"lesson_id", "source_id", "column", "verdict", "field", "unit"}
+    added: list[dict[str, Any]] = [
+        {**lesson.model_dump(include=said), "how": lesson.origin.how, "in_force": True, "revision": event.revision}
+        for lesson in event.added
     ]
-    for row in rows:
-        news = row if row["in_force"] else {"in_force": False, "revision": event.revision}
-        statement = insert(TaughtLesson).values(row)
-        older = TaughtLesson.revision < statement.excluded.revision
-        index = [*_TENANT, "lesson_id"]
-        await session.execute(statement.on_conflict_do_update(index_elements=index, set_=news, where=older))
+    gone = {"source_id": None, "column": "", "verdict": "", "field": None, "unit": None, "how": ""}
+    # Also of one that was not told of yet: it must not begin to count when it is.
+    removed = [{"lesson_id": each, **gone, "in_force": False, "revision": event.revision} for each in event.removed]
+    await _keep_newer(session, added, [*gone, "in_force", "revision"])
+    await _keep_newer(session, removed, ["in_force", "revision"])
+
+
+async def _keep_newer(session: AsyncSession, rows: list[dict[str, Any]], anew: list[str]) -> None:
+    """Keep these lessons; of those that are known take over `anew`, where the news are newer."""
+    if not rows:
+        return
+    statement = insert(TaughtLesson)
+    newer = TaughtLesson.revision < statement.excluded.revision
+    news = {name: statement.excluded[name] for name in anew}
+    upsert = statement.on_conflict_do_update(index_elements=[*_TENANT, "lesson_id"], set_=news, where=newer)
+    await (await session.connection()).execute(upsert, rows)

@@ -72,10 +72,12 @@ async def forget_lessons(
     now = datetime.now(UTC)
     gone = {**_NOTHING, "kind": LESSON, "at": now, "source_event": event.id, "source_type": event.type_name}
     rows = [{**gone, "memory_id": each, "revision": revision, "forgotten_at": now} for each in lesson_ids]
-    statement = insert(MemoryRow).values(rows)
+    statement = insert(MemoryRow)
     news = {name: statement.excluded[name] for name in rows[0] if name != "memory_id"}
     older = MemoryRow.revision < statement.excluded.revision
-    await session.execute(statement.on_conflict_do_update(index_elements=_KEY, set_=news, where=older))
+    # Row by row: a statement takes 32,767 values, fewer than an import of lessons that is undone can have.
+    upsert = statement.on_conflict_do_update(index_elements=_KEY, set_=news, where=older)
+    await (await session.connection()).execute(upsert, rows)
     return list(_forgotten(event, told_as, known, "undone"))
 
 

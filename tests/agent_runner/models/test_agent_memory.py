@@ -22,7 +22,7 @@ from services.agent_runner.memory import keeping
 from services.agent_runner.memory.vectors import BUILT_IN
 from services.agent_runner.memory_handlers import look_after_memories
 from services.agent_runner.models.tenant_model import Models
-from services.agent_runner.tables import MemoryRow
+from services.agent_runner.tables import MemoryRow, TaughtLesson
 from services.chassis.outbox import add_events
 from services.chassis.testing import eventually, some_tenant
 from tests.agent_runner.models.conftest import STUB, Platform
@@ -126,6 +126,17 @@ async def test_what_was_taught_is_shown_to_agents_that_doubt_the_like_until_it_i
         assert (await asked_of(runner, tenant, agent, question)).memories is None
         assert recalled_in(runner.stub.chats()[-1]) == []
     assert await rows(runner, tenant) == []
+
+
+async def test_an_import_of_many_lessons_is_undone_whole_also_where_the_undoing_comes_first(runner: Platform) -> None:
+    tenant, many = await runner.tenant(), [uuid4() for _ in range(4_000)]
+    kept, late = lesson("RAM_GB", "memory_gb"), lesson("Tier", "dr_tier", lesson_id=many[0])
+    await hear(runner, learned(tenant, removed=many, revision=2), learned(tenant, kept, late))
+    assert [row.memory_id for row in await rows(runner, tenant)] == [kept.lesson_id]
+    async with runner.runtime.database.transaction(tenant) as session:
+        counting = select(TaughtLesson.lesson_id).where(TaughtLesson.in_force)
+        assert list(await session.scalars(counting)) == [kept.lesson_id]
+        assert len(list(await session.scalars(select(TaughtLesson.lesson_id)))) == len(many) + 1
 
 
 async def test_a_memory_gives_no_orders(runner: Platform) -> None:
