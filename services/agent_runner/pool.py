@@ -13,7 +13,6 @@ from functools import partial
 from typing import Any
 
 from contracts.configuration import SEALED_INVENTORY
-from contracts.configuration_key import EVERY_LEVEL
 from contracts.envelope import Problem, Tenant
 from contracts.mcp_configuration import MCP_SERVER_TOKENS, MCP_SERVERS, McpServer
 from services.agent_runner.mcp_servers.http_transport import http_streams
@@ -164,9 +163,7 @@ class AgentPool:
         return stdio_streams(command, ended)
 
     async def _tokens(self, tenant: Tenant) -> dict[str, str]:
-        of_servers = await self._configuration.level(tenant, MCP_SERVERS)
-        of_tokens = await self._configuration.level(tenant, MCP_SERVER_TOKENS)
-        if of_servers is None or of_tokens is None or EVERY_LEVEL.index(of_servers) > EVERY_LEVEL.index(of_tokens):
+        if await self._configuration.is_set_nearer(tenant, MCP_SERVERS, MCP_SERVER_TOKENS):
             # Whoever may name an address must not be sent a token that somebody above gave for another.
             return {}
         return await self._configuration.value(tenant, MCP_SERVER_TOKENS)

@@ -116,6 +116,11 @@ class Configuration:
         setting = (await self._in_force(tenant)).settings.get(key.name)
         return None if setting is None else setting.level
 
+    async def is_set_nearer(self, tenant: Tenant, key: Key[Any], than: Key[Any]) -> bool:
+        """Whether a key was set at a level nearer to a tenant than another was; False where one has its default."""
+        own, other = await self.level(tenant, key), await self.level(tenant, than)
+        return own is not None and other is not None and EVERY_LEVEL.index(own) > EVERY_LEVEL.index(other)
+
     def forget(self) -> None:
         """Read anew: something was changed by this process."""
         self._known.forget()

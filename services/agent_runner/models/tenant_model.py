@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from contracts import model_configuration as keys
-from contracts.configuration_key import EVERY_LEVEL
 from contracts.envelope import PLATFORM, Problem, Tenant
 from services.agent_runner.memory.recalling import AgentMemory
 from services.agent_runner.models.answer_cache import AnswerCache
@@ -121,7 +120,7 @@ class Models:
     async def _configured(self, tenant: Tenant) -> Configured:
         value = self._configuration.value
         own_keys, urls = await value(tenant, keys.MODEL_PROVIDER_KEYS), await value(tenant, keys.MODEL_BASE_URLS)
-        if urls and own_keys and await self._farther_keys(tenant):
+        if await self._configuration.is_set_nearer(tenant, keys.MODEL_BASE_URLS, keys.MODEL_PROVIDER_KEYS):
             # Whoever may name an address must not be sent a key that somebody above gave for another.
             own_keys = {name: key for name, key in own_keys.items() if name not in urls}
         return Configured(
@@ -131,14 +130,6 @@ class Models:
             base_urls=urls,
             prices=await value(tenant, keys.MODEL_PRICES),
         )
-
-    async def _farther_keys(self, tenant: Tenant) -> bool:
-        """Whether the addresses were set at a level below that of the keys."""
-        of_urls = await self._configuration.level(tenant, keys.MODEL_BASE_URLS)
-        of_keys = await self._configuration.level(tenant, keys.MODEL_PROVIDER_KEYS)
-        if of_urls is None or of_keys is None:
-            return False
-        return EVERY_LEVEL.index(of_urls) > EVERY_LEVEL.index(of_keys)
 
     async def _rules(self, tenant: Tenant) -> Rules:
         value = self._configuration.value
