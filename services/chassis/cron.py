@@ -73,6 +73,15 @@ def latest(cron: str, time_zone: str, first: datetime, until: datetime) -> datet
     return first
 
 
+def taken(cron: str, time_zone: str, first: datetime, now: datetime) -> tuple[datetime, datetime | None]:
+    """Of a schedule that has been due since `first`: the last time that has come, and the next, if there is one.
+
+    Raises `ExpectedFailure` for what can be read no more.
+    """
+    check(cron, time_zone)
+    return latest(cron, time_zone, first, now), following(cron, time_zone, now)
+
+
 def _times(cron: str, time_zone: str, after: datetime) -> Iterator[datetime]:
     last = after
     for local in CronSim(cron, after.astimezone(ZoneInfo(time_zone))):

@@ -77,9 +77,8 @@ async def _start_due(session: AsyncSession, tenant: Tenant) -> None:
         assert schedule.next_at is not None
         schedule.last_at, schedule.next_at = schedule.next_at, None
         try:
-            cron.check(schedule.cron, schedule.time_zone)
-            schedule.last_at = cron.latest(schedule.cron, schedule.time_zone, schedule.last_at, now)
-            schedule.next_at = cron.following(schedule.cron, schedule.time_zone, now)
+            due_at = schedule.last_at
+            schedule.last_at, schedule.next_at = cron.taken(schedule.cron, schedule.time_zone, due_at, now)
             await add_events(session, service.metadata, [_request(schedule, tenant, schedule.last_at)])
         except (ExpectedFailure, ValidationError) as error:
             # It could be read when it was saved, so the contracts or the time zones have changed since then.

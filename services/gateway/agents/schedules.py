@@ -90,12 +90,10 @@ async def due_tasks(
 
 def _go_on(schedule: AgentSchedule, now: datetime) -> None:
     """Take the latest time that has come and wait for the next; paused where there is none any more."""
-    first, schedule.next_at = schedule.next_at, None
+    first = schedule.next_at
     assert first is not None
-    schedule.last_at = first
-    cron.check(schedule.cron, schedule.time_zone)
-    schedule.last_at = cron.latest(schedule.cron, schedule.time_zone, first, now)
-    schedule.next_at = cron.following(schedule.cron, schedule.time_zone, now)
+    schedule.last_at, schedule.next_at = first, None
+    schedule.last_at, schedule.next_at = cron.taken(schedule.cron, schedule.time_zone, first, now)
     missed = cron.passed(schedule.cron, schedule.time_zone, first, schedule.last_at, MOST_MISSED)
     if missed:
         schedule.missed += missed
