@@ -43,7 +43,7 @@ class _OfTask:
         """As `Event.reply_to`; of a request for a task it also takes which one it is."""
         if isinstance(event, AgentTaskRequested):
             data = {"task": event.task, "task_id": event.id_of_task, "attempt": event.attempt, **data}
-        reply: Self = super().reply_to(event, **data)  # type: ignore[misc]
+        reply: Self = super().reply_to(event, **data)  # type: ignore[misc]  # each class that has this is an Event
         return reply
 
 

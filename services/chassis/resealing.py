@@ -8,7 +8,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from sqlalchemy import Column, ColumnElement, LargeBinary, Select, Table, and_, func, select, text, update
@@ -137,11 +137,11 @@ async def reseal_piece(
         .limit(PIECE_ROWS)
         .with_for_update(skip_locked=True)
     )
-    rows: Sequence[object] = (await session.execute(chosen)).all()
+    rows: Sequence[Any] = (await session.execute(chosen)).all()
     if not rows:
         return 0
     contexts = [" ".join(str(getattr(row, f"context_{part.name}")) for part in parts) for row in rows]
-    opened = vault.open_many(tenant, sealed.purpose, contexts, [row.sealed for row in rows])  # type: ignore[attr-defined]
+    opened = vault.open_many(tenant, sealed.purpose, contexts, [row.sealed for row in rows])
     anew = vault.seal_many(tenant, sealed.purpose, contexts, opened)
     indexes = indexes_anew(vault, tenant, table, opened)
     for row, value, index in zip(rows, anew, indexes, strict=True):

@@ -118,8 +118,9 @@ async def run_agent(
     shown = recalled.beside(shown)
     async with tools_for(agent, Run(tenant, job, task_id, agent.agent_id), deadline) as tools:
         opinion = await _opinion(agent, model, shown, tools, deadline)
-        said = opinion.said
-        if said is not None and (stronger := await models.escalated(context, task, mean(said), model)):
+        # Who said nothing was not unsure: the session has asked the others of its chain.
+        sure = 1.0 if opinion.said is None else mean_confidence(opinion.said.answers)
+        if stronger := await models.escalated(context, task, sure, model):
             await progress(2, _STEPS, f"asking {stronger.name}, because the first was unsure")
             second = await _opinion(agent, stronger, shown, tools, deadline)
             calls = [*opinion.calls, *second.calls]
@@ -132,11 +133,6 @@ async def run_agent(
         problem, compared = _unusable(compared), None
     result = result_of(agent, ruled, doubts, compared, started=started, cpu=cpu, fallback=problem, calls=opinion.calls)
     return recalled.told_in(result.model_copy(update={"tools": tools.used, "tools_missing": tools.missing}))
-
-
-def mean(said: Answers) -> float:
-    """How sure a model is of what it said."""
-    return mean_confidence(list(said.answers))
 
 
 async def _opinion(

@@ -124,8 +124,8 @@ def crew_model_class() -> Callable[[Session], TenantModel]:  # noqa: C901 - the 
                 self._asking.discard(asking)
 
         # CrewAI would try again what looks like a rate limit; the session has done so, within its deadline.
-        acall._crewai_rate_limit_wrapped = True  # type: ignore[attr-defined]
-        call._crewai_rate_limit_wrapped = True  # type: ignore[attr-defined]
+        acall._crewai_rate_limit_wrapped = True  # type: ignore[attr-defined]  # CrewAI's mark
+        call._crewai_rate_limit_wrapped = True  # type: ignore[attr-defined]  # CrewAI's mark
 
         def _messages_for(self, messages: Any) -> list[dict[str, Any]]:
             return [{**message} for message in self._format_messages(messages)]
