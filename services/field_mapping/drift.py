@@ -1,7 +1,7 @@
 """How a header differs from the one before: columns that came, went, or have another name, each with the evidence."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from rapidfuzz.distance import OSA
@@ -52,6 +52,16 @@ def drift_of(before: Sequence[ColumnProfile], after: Sequence[ColumnProfile]) ->
         *(_added(column) for column in came if column.name not in news),
         *(_removed(column) for column in gone if column.name not in olds),
     ]
+
+
+def renames(columns: Sequence[ColumnProfile], versions: Iterable[Sequence[ColumnProfile]]) -> list[Drift]:
+    """What a header's columns are called in other versions of it, the most similar version first.
+
+    Of all versions and not of the last alone: what was taught of a name counts in every import after it was changed.
+    """
+    now = _by_key(columns).keys()
+    nearest = sorted(versions, key=lambda version: -len(now & _by_key(version).keys()))
+    return [change for version in nearest for change in drift_of(version, columns) if change.change == "renamed"]
 
 
 def _by_key(columns: Sequence[ColumnProfile]) -> dict[str, ColumnProfile]:

@@ -1,11 +1,12 @@
 """What a learning would change, seen before it counts: the proposals for every saved table without it and with it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from contracts.discovery import ColumnMapping, TableProfile
+from contracts.discovery import ColumnMapping, ColumnProfile, TableProfile
 from contracts.learning import ColumnChange, Effect, TableEffect
+from services.field_mapping.drift import renames
 from services.field_mapping.matching import propose
 from services.field_mapping.missing_fields import identify_missing_fields
 from services.field_mapping.verdicts import Knowledge, taught_for
@@ -25,12 +26,17 @@ class SavedTable:
 
 def effect_of(tables: Iterable[SavedTable], before: Knowledge, after: Knowledge) -> Effect:
     """The difference that it makes to these tables to know `after` instead of `before`."""
-    looked_at = 0
     changed: list[TableEffect] = []
-    for table in tables:
-        looked_at += 1
+    saved = list(tables)
+    versions: dict[UUID, list[Sequence[ColumnProfile]]] = {}
+    for table in saved:
+        versions.setdefault(table.source_id, []).append(table.profile.columns)
+    for table in saved:
         columns = [column.name for column in table.profile.columns]
-        one, other = (taught_for(table.profile.kind, table.source_id, (), known, columns) for known in (before, after))
+        drift = renames(table.profile.columns, versions[table.source_id])
+        one, other = (
+            taught_for(table.profile.kind, table.source_id, drift, known, columns) for known in (before, after)
+        )
         if one == other:
             continue
         was, becomes = propose(table.profile, one), propose(table.profile, other)
@@ -46,7 +52,7 @@ def effect_of(tables: Iterable[SavedTable], before: Knowledge, after: Knowledge)
                     missing_after=identify_missing_fields(becomes),
                 )
             )
-    return Effect(tables_looked_at=looked_at, tables_changed=changed[:MOST_TABLES])
+    return Effect(tables_looked_at=len(saved), tables_changed=changed[:MOST_TABLES])
 
 
 def _says(column: ColumnMapping) -> tuple[str | None, ...]:

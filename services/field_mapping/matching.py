@@ -12,7 +12,7 @@ from services.field_mapping.mapping_reasons import mapped_reason, unmapped_reaso
 from services.field_mapping.name_evidence import common_prefixes
 from services.field_mapping.nearness import NEAR, Nearness
 from services.field_mapping.phrase_book import PhraseBook, connection_phrases, inventory_phrases
-from services.field_mapping.source_units import SourceUnit, source_unit
+from services.field_mapping.source_units import SourceUnit, may_be, source_unit
 from services.field_mapping.table_kind import table_subject
 from services.field_mapping.taught import NOTHING_TAUGHT, SETTLED, Taught, Verdict, taught_probability
 from services.field_mapping.weighing import Weighed, Weights, weigh
@@ -98,6 +98,10 @@ def _as_taught(weighed: Weighed, said: Verdict) -> Weighed:
     """Probabilities after what people said: a settled field alone, a rejected one not at all, others by their odds."""
     if said.settled:
         return Weighed({}, SETTLED) if said.field is None else Weighed({said.field: SETTLED}, 1 - SETTLED)
+    if said.nothing != 1:
+        nothing = taught_probability(weighed.nothing, said.nothing)
+        left = (1 - nothing) / (1 - weighed.nothing)
+        weighed = Weighed({field: likely * left for field, likely in weighed.fields.items()}, nothing)
     if not said.odds:
         return weighed
     kept = dict(weighed.fields)
@@ -127,6 +131,8 @@ def _mapping(item: Assessment, book: PhraseBook, neighbours: Sequence[str], subj
     rule = book.rules.get(field, OPEN_RULE)
     unit = source_unit(field, rule.dimension, item.evidence.name, values, neighbours, subject)
     said_unit = item.said.unit if item.said.unit in units_of(field) else None
+    if said_unit is not None and not item.said.unit_sure and not may_be(field, said_unit, values.bare_numbers):
+        said_unit = None
     if said_unit is not None:
         unit = SourceUnit(said_unit, f"its bare numbers are in {said_unit}")
     status: MappingStatus = "accepted" if probability >= accept_at(item.evidence.near is not None) else "review"

@@ -50,7 +50,7 @@ def source_unit(
         unit for text in values.units if (unit := _known_unit(text)) and DIMENSIONS[unit] == dimension and unit != "Hz"
     )
     for unit, _ in stated.most_common(1):
-        if _may_be(field, unit, values.bare_numbers):
+        if may_be(field, unit, values.bare_numbers):
             return SourceUnit(unit, f"its values state {SPOKEN[unit]}")
     if dimension == "frequency":
         unit = "GHz" if 0 < values.middle < 20 else "MHz"
@@ -79,8 +79,8 @@ def _written(number: float) -> str:
     )
 
 
-def _may_be(field: str, unit: str, numbers: Sequence[float]) -> bool:
-    """Whether bare numbers make sense in the unit that other values of the column state: "512000 MB" beside "500"."""
+def may_be(field: str, unit: str, numbers: Sequence[float]) -> bool:
+    """Whether bare numbers make sense in a unit that something else speaks for: "512000 MB" beside "500"."""
     if field not in _USUAL_GB or not numbers:
         return True
     low, high = _USUAL_GB[field]

@@ -18,16 +18,19 @@ class Verdict:
     """What was taught about one column name.
 
     `settled`: people decided, on `field`, or on nothing where that is None. `odds` of other fields are multiplied with
-    theirs: 0 rejects a field, more than 1 speaks for it. `reason` is a sentence that says who taught it. `unit` is the
-    one of its bare numbers, and `unit_reason` says who taught that.
+    theirs: 0 rejects a field, more than 1 speaks for it; `nothing` is multiplied with those of meaning none. `reason`
+    is a sentence that says who taught it. `unit` is the one of its bare numbers, `unit_reason` says who taught that,
+    and `unit_sure` whether it was taught of this very name: else numbers that make no sense in it refute it.
     """
 
     settled: bool = False
     field: str | None = None
     odds: tuple[tuple[str, float], ...] = ()
+    nothing: float = 1.0
     reason: str = ""
     unit: str | None = None
     unit_reason: str = ""
+    unit_sure: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from uuid import UUID
 from contracts.catalog import CATALOG, CONNECTION_FIELDS
 from contracts.discovery import Drift
 from contracts.learning import Lesson, Origin, OwnField
+from services.field_mapping.column_names import read_name
 from services.field_mapping.taught import Taught, Verdict, column_key
 
 # What people decided for another source of theirs: enough to be accepted where the name says the same, not alone.
@@ -63,11 +64,28 @@ def taught_for(
         verdicts[key] = verdict if label is None or verdict.settled or denied else label
     for change in drift:
         before = verdicts.get(column_key(change.was or ""))
-        key = column_key(change.column)
-        if change.change == "renamed" and before is not None and before.field is not None and key not in verdicts:
-            reason = f"{change.reason} {before.reason}"
-            verdicts[key] = Verdict(odds=((before.field, RENAMED),), reason=reason)
+        if change.change == "renamed" and before is not None:
+            key = column_key(change.column)
+            verdicts[key] = _renamed(verdicts.get(key, Verdict()), before, change)
     return Taught(verdicts)
+
+
+def _renamed(own: Verdict, before: Verdict, change: Drift) -> Verdict:
+    """What was taught of a column's name with what was of an older name of it, which is evidence and settles nothing.
+
+    A unit that the new name states is the newer word.
+    """
+    verdict = own
+    if not own.settled and (before.settled or before.odds):
+        odds = dict(before.odds) | ({before.field: RENAMED} if before.field is not None else {})
+        inherited = {field: odd or 1 / RENAMED for field, odd in odds.items()} | dict(own.odds)
+        nothing = RENAMED if before.settled and before.field is None else own.nothing
+        reason = " ".join(filter(None, (own.reason, change.reason, before.reason)))
+        verdict = replace(own, odds=tuple(sorted(inherited.items())), nothing=nothing, reason=reason)
+    if own.unit is None and before.unit is not None and read_name(change.column).unit is None:
+        reason = before.unit_reason if verdict is not own else f"{change.reason} {before.unit_reason}"
+        verdict = replace(verdict, unit=before.unit, unit_reason=reason, unit_sure=False)
+    return verdict
 
 
 def possible_fields(kind: str, own_fields: Iterable[OwnField]) -> frozenset[str]:

@@ -6,9 +6,9 @@ from uuid import UUID, uuid4
 import pytest
 
 from contracts.catalog import CATALOG, SOURCE_UNITS, unit_called
-from contracts.discovery import ColumnProfile, RecognisedSource, TableProfile
+from contracts.discovery import ColumnProfile, Drift, RecognisedSource, TableProfile
 from contracts.envelope import BlobRef, uuid7
-from contracts.learning import Lesson, Teaching
+from contracts.learning import Lesson, MappingSaved, Teaching
 from services.chassis.testing import some_tenant
 from services.field_mapping.decisions import confirmed, corrected
 from services.field_mapping.effects import SavedTable, effect_of
@@ -122,6 +122,43 @@ def test_a_unit_that_is_corrected_at_the_gate_teaches_it_and_confirms_what_was_d
         (SOURCE, in_unit("MB")),
         (SOURCE, Teaching(column="Hostname", field="vm_name")),
     ]
+
+
+def renamed_unit(becomes: str, values: list[str], unit: str = "MB") -> tuple[str | None, str]:
+    """The unit that is proposed for what was called RAM when it was taught, and the reason."""
+    changed = TABLE.columns[1].model_copy(update={"name": becomes, "samples": values})
+    table = TABLE.model_copy(update={"columns": [TABLE.columns[0], changed]})
+    drift = [Drift(change="renamed", column=becomes, was="RAM", reason=f"“RAM” became “{becomes}”.")]
+    lessons = taught(1, (SOURCE, Teaching(column="RAM", field="memory_gb")), (SOURCE, in_unit(unit))).lessons
+    mapped = propose(table, taught_for("inventory", SOURCE, drift, Knowledge(lessons))).columns[1]
+    assert mapped.field == "memory_gb"
+    return mapped.unit, mapped.reason
+
+
+def test_a_renamed_column_keeps_its_unit_unless_its_new_name_or_its_values_deny_it() -> None:
+    small = ["512", "768", "1024"]
+    assert renamed_unit("Memory", small)[0] == "MB"
+    unit, reason = renamed_unit("Memory", ["1024", "2048", "512"], "MiB")
+    assert unit == "MiB"
+    assert reason.count("“RAM” became “Memory”.") == 1
+    assert "Ann taught it on 2026-11-20" in reason
+    assert renamed_unit("Memory GiB", small)[0] == "GiB"
+    # Machines with 16 to 64 MB there are none.
+    assert renamed_unit("Memory", ["16", "32", "64"])[0] == "GB"
+
+
+async def test_a_renamed_column_keeps_its_unit_in_every_import_after_it(running: FieldMapping) -> None:
+    tenant, text = some_tenant(), "Hostname,RAM,Owner,Site\nsrv1,2,Ann,Oslo\nsrv2,4,Bo,Rome\nsrv3,8,Cy,Bonn\n"
+    await running.imported(tenant, text)
+    assert column(await running.mapped(tenant, text), "RAM").unit == "GB"
+    source = running.last(MappingSaved).source_id
+    await running.learned(tenant, text="RAM is in TB", source_id=source)
+    for _ in range(2):
+        assert column(await running.imported(tenant, text.replace("RAM", "RAM size")), "RAM size").unit == "TB"
+    again = await running.proposed(tenant, text="RAM is in GB", source_id=source)
+    assert again.learning.effect is not None
+    changes = [change.column for table in again.learning.effect.tables_changed for change in table.columns]
+    assert sorted(changes) == ["RAM", "RAM size"]
 
 
 async def test_a_unit_is_applied_undone_and_taken_elsewhere(running: FieldMapping) -> None:

@@ -89,6 +89,29 @@ def test_a_renamed_column_keeps_what_was_taught_as_evidence() -> None:
     assert verdict.reason == "“Tier” became “DR level”. Ann taught it on 2026-11-20 for “Our VMs”."
 
 
+def test_a_renamed_column_keeps_what_it_was_said_not_to_be_as_evidence_against() -> None:
+    known = Knowledge(lessons_in_force([taught(1, (HERE, NOT_CORE))]), [], NAMES)
+    drift = [Drift(change="renamed", column="DR level", was="Tier", reason="“Tier” became “DR level”.")]
+    [(field, odds)] = taught_for("inventory", HERE, drift, known).about("DR level").odds
+    assert field == "dr_tier"
+    assert 0 < odds < 1
+    nothing = Knowledge(lessons_in_force([taught(1, (HERE, Teaching(column="Tier", field=None)))]), [], NAMES)
+    verdict = taught_for("inventory", HERE, drift, nothing).about("DR level")
+    assert (verdict.settled, verdict.odds, verdict.nothing) == (False, (), 20.0)
+
+
+def test_what_was_said_of_the_new_name_goes_before_what_was_of_the_old_one() -> None:
+    unit = Teaching(column="DR level", verdict="in_unit", field=None, unit="hours")
+    drift = [Drift(change="renamed", column="DR level", was="Tier", reason="“Tier” became “DR level”.")]
+    only_unit = Knowledge(lessons_in_force([taught(1, (HERE, CORE), (HERE, unit))]), [], NAMES)
+    verdict = taught_for("inventory", HERE, drift, only_unit).about("DR level")
+    assert (verdict.odds, verdict.unit) == ((("dr_tier", 20.0),), "hours")
+    newer = Teaching(column="DR level", field="criticality")
+    settled = Knowledge(lessons_in_force([taught(1, (HERE, CORE)), taught(2, (HERE, newer))]), [], NAMES)
+    verdict = taught_for("inventory", HERE, drift, settled).about("DR level")
+    assert (verdict.settled, verdict.field, verdict.odds) == (True, "criticality", ())
+
+
 def test_a_reason_says_who_taught_what_how_and_when() -> None:
     said = "Tier is the DR tier"
     feedback = ORIGIN.model_copy(update={"how": "feedback", "text": said})
