@@ -14,8 +14,10 @@ from contracts.claim_checks import ASSESSMENTS
 from services.agent_runner.analysis.application_facts import gather_facts
 from services.agent_runner.analysis.dependencies import analyse_dependencies
 from services.agent_runner.analysis.layouts import schema_of
+from services.agent_runner.analysis.products import DATABASES
 from services.agent_runner.analysis.six_r import assess
 from services.agent_runner.analysis.six_r_rules import RULES
+from services.field_mapping.technology_catalogue import technology_products
 from tests.agent_runner.estates import NAMESPACE, applications, assets, dependencies, estates, uid
 
 TODAY = date(2026, 11, 20)
@@ -71,6 +73,11 @@ def treat(
         ("unsupported_system", "replatform", [{"operating_system": "Windows Server 2012 R2"}], {}),
         ("engine_without_service", "replatform", [{"database_engine": "Sybase ASE"}], {}),
         ("managed_database", "replatform", [{"database_engine": "PostgreSQL"}], {}),
+        ("managed_database", "replatform", [{"database_engine": "MS SQL 2014 std"}], {}),
+        ("managed_database", "replatform", [{"server_role": "Ora 11g"}], {}),
+        ("engine_without_service", "replatform", [{"server_role": "Sybase DB"}], {}),
+        ("bought_as_a_service", "repurchase", [{"server_role": "MOSS 2010"}], {}),
+        ("supported_virtual", "rehost", [{"server_role": "Oracle WebLogic"}], {}),
         ("support_ends_soon", "replatform", [{"operating_system": "Windows Server 2016"}], {}),
         ("old_hardware", "rehost", [{"is_virtual": False, "eol_date": date(2025, 1, 1)}], {}),
         ("supported_virtual", "rehost", [BUSY], {}),
@@ -84,6 +91,15 @@ def test_the_rule_that_fits_the_facts_decides(
     found = treat(*servers, **application)
     assert (found["rule"], found["strategy"]) == (rule, treatment)
     assert found["name"] in found["reason"]
+
+
+def test_an_engine_that_only_a_role_names_is_told_with_its_release() -> None:
+    assert "uses Oracle Database 11g" in treat({"server_role": "Ora 11g"})["reason"]
+    assert "uses MySQL, which" in treat({"server_role": "Ora 11g", "database_engine": "MySQL"})["reason"]
+
+
+def test_databases_that_roles_may_name_are_names_of_the_inventory() -> None:
+    assert {product.name for product in technology_products() if product.kind == "database"} >= DATABASES
 
 
 def test_every_rule_has_an_id_of_its_own_and_says_its_condition_and_source() -> None:

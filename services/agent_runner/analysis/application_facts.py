@@ -9,7 +9,7 @@ import polars as pl
 
 from contracts.assessment import SixR
 from services.agent_runner.analysis.operating_systems import OperatingSystem, identify
-from services.agent_runner.analysis.products import Replacement, find_replacement
+from services.agent_runner.analysis.products import DATABASES, Replacement, find_replacement
 from services.agent_runner.analysis.scales import (
     criticality_level,
     environment_rank,
@@ -35,6 +35,7 @@ _GATHERED = (
     "name", "lifecycle_status", "power_state", "operating_system_product", "operating_system_release", "architecture",
     "cpu_utilization_pct", "memory_utilization_pct", "database_engine", "database_version", "is_virtual",
     "eol_date", "instance_type", "cloud_account", "cloud_region", "asset_type", "server_role", "migration_strategy",
+    "database_engine_product", "server_role_product", "server_role_release",
 )  # fmt: skip
 
 
@@ -64,6 +65,7 @@ class ApplicationFacts:
     unknown_systems: int
     non_x86: tuple[str, ...]
     engines: tuple[str, ...]
+    engine_products: tuple[str, ...]
     physical: int
     virtual: int
     eol_date: date | None
@@ -167,6 +169,17 @@ def _facts(row: dict[str, Any], today: date) -> ApplicationFacts:
     known_systems = {system for system in systems if system}
     power = [state for state in of("power_state") if state]
     recorded = {_TREATMENTS.get(text.lower()) for text in named("migration_strategy")}
+    engines = [
+        *zip(of("database_engine"), of("database_version"), strict=True),
+        # A server whose role is a database product has that engine, where its list of engines is empty.
+        *(
+            (role, release)
+            for engine, role, release in zip(
+                of("database_engine"), of("server_role_product"), of("server_role_release"), strict=True
+            )
+            if not engine and role in DATABASES
+        ),
+    ]
     hosts = sum(
         bool(_HYPERVISOR.search((kind or "").lower())) or (system is not None and system.family == "hypervisor")
         for kind, system in zip(of("asset_type"), systems, strict=True)
@@ -193,15 +206,8 @@ def _facts(row: dict[str, Any], today: date) -> ApplicationFacts:
         unsupported_assets=sum(bool(s and s.end_of_support and s.end_of_support <= today) for s in systems),
         unknown_systems=systems.count(None),
         non_x86=tuple(text for text in named("architecture") if _NON_X86.search(text.lower())),
-        engines=tuple(
-            sorted(
-                {
-                    f"{e} {v or ''}".strip()
-                    for e, v in zip(of("database_engine"), of("database_version"), strict=True)
-                    if e
-                }
-            )
-        ),
+        engines=tuple(sorted({f"{engine} {version or ''}".strip() for engine, version in engines if engine})),
+        engine_products=named("database_engine_product"),
         physical=of("is_virtual").count(False),
         virtual=of("is_virtual").count(True),
         eol_date=min((day for day in of("eol_date") if day), default=None),
@@ -213,7 +219,7 @@ def _facts(row: dict[str, Any], today: date) -> ApplicationFacts:
         ),
         hypervisor_hosts=hosts,
         devices=tuple(kind for kind in named("asset_type") if _NOT_A_SERVER.search(kind.lower())),
-        replacement=find_replacement(row["name"], *named("server_role")),
+        replacement=find_replacement(row["name"], *named("server_role"), *named("server_role_product")),
         recorded_treatments=tuple(sorted(treatment for treatment in recorded if treatment)),
         depends_on=row["depends_on"] or 0,
         used_by=row["used_by"] or 0,

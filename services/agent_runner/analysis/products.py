@@ -17,6 +17,16 @@ class Replacement:
     exact: bool
 
 
+# Databases that applications run on, by the inventory's canonical names: what a server's role may name as its engine.
+DATABASES = frozenset(
+    {
+        *("ADABAS", "Apache Cassandra", "EDB Postgres Advanced Server", "Firebird", "IBM Db2", "IBM Informix"),
+        *("IBM Netezza", "Ingres", "MariaDB", "Microsoft SQL Server", "MongoDB", "MySQL", "Oracle Database"),
+        *("Oracle Real Application Clusters (RAC)", "Percona Server", "PostgreSQL", "Progress OpenEdge", "Redis"),
+        *("SAP ASE", "SAP HANA", "SAP MaxDB", "Teradata", "Vertica"),
+    }
+)
+
 _MICROSOFT = "https://learn.microsoft.com/microsoft-365/enterprise/"
 _ATLASSIAN = "https://www.atlassian.com/migration/assess/journey-to-cloud"
 _AWS_REPURCHASE = (

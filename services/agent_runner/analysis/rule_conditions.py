@@ -44,8 +44,11 @@ def important(f: ApplicationFacts) -> bool:
 
 
 def engine(f: ApplicationFacts, *names: str) -> bool:
-    """Whether one of its database engines has a word that starts with one of `names` (regular expressions)."""
-    return any(re.search(rf"\b{name}", engine.lower()) for engine in f.engines for name in names)
+    """Whether a database engine of it, as written or by its product, has a word that starts with one of `names`.
+
+    They are regular expressions.
+    """
+    return any(re.search(rf"\b{name}", engine.lower()) for engine in (*f.engines, *f.engine_products) for name in names)
 
 
 def is_oracle_suite(f: ApplicationFacts) -> bool:
