@@ -62,7 +62,7 @@ async def split(platform: Platform, client: RestClient) -> None:
     await client.answer("POST", f"/assets/{asset['asset_uid']}/split", json={"source_rows": ["cmdb.csv:3"]})
 
     async def done() -> bool:
-        return sum(each["name"] == NAMES[0] for each in await client.every("/assets")) == 2
+        return len([each for each in await client.every("/assets") if each["name"] == NAMES[0]]) == 2
 
     await eventually(done)
     await platform.settled()
