@@ -63,6 +63,18 @@ class Rows:
         given = {name: whole(self.columns[name]) for name in fields if name in self.columns}
         return pl.DataFrame({**given, TABLE: whole(self.tables)})
 
+    def counted(self, fields: Sequence[str]) -> pl.DataFrame:
+        """The different values that these fields have together, the `count` of rows with each, and their `first`."""
+        columns = {name: self.columns[name] for name in fields}
+        codes = {name: column.codes if isinstance(column, Coded) else column for name, column in columns.items()}
+        count, first = pl.len().alias("count"), pl.col(ROW_NUMBER).min().alias("first")
+        found = pl.DataFrame({**codes, ROW_NUMBER: self.numbers}).group_by(fields).agg(count, first)
+        written = {name: column.values for name, column in columns.items() if isinstance(column, Coded)}
+        values = (texts.gather(found[name]).alias(name) for name, texts in written.items())
+        # What was written in two ways has one value and two codes.
+        counted = found.with_columns(values).group_by(fields).agg(pl.col("count").sum(), pl.col("first").min())
+        return counted.sort("first")
+
     def take(self, positions: pl.Series, fields: Sequence[str] | None = None) -> pl.DataFrame:
         """These rows: all fields, or those of the given ones that there are, with `_source` and `_order`."""
         wanted = self.columns if fields is None else [name for name in fields if name in self.columns]

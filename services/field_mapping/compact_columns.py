@@ -9,20 +9,45 @@ import polars as pl
 
 @dataclass(frozen=True)
 class Coded:
-    """Each different value once, and for each row the index of its value."""
+    """Each different value once, and for each row the index of its value, in as few bytes as it takes."""
 
     codes: pl.Series
     values: pl.Series
+
+    def of_each(self, of_values: pl.Series) -> pl.Series:
+        """For each row what `of_values` has for its value."""
+        # Indices of another width are converted one by one.
+        return of_values.gather(self.codes.cast(pl.UInt32))
 
 
 Column = pl.Series | Coded
 # `map`, or what does the same with several threads.
 Each = Callable[..., Iterable[Any]]
+# Few enough that what is made of a column's texts on the way to a result takes little room, and stays in the cache.
+_SLICE_ROWS = 50_000
+
+
+def coded(texts: pl.Series) -> Coded:
+    """Texts by their different values, in the order in which they come; null is the last one."""
+    values = texts.unique(maintain_order=True).drop_nulls()
+    # Twice as fast as a join with the values.
+    codes = texts.cast(pl.Enum(values)).to_physical()
+    if not codes.null_count():
+        return Coded(codes, values)
+    kind = pl.UInt8 if values.len() < 2**8 else pl.UInt16 if values.len() < 2**16 else pl.UInt32
+    return Coded(codes.cast(kind).fill_null(values.len()), values.append(pl.Series([None], dtype=pl.String)))
+
+
+def in_slices(function: Callable[[pl.DataFrame], pl.DataFrame], rows: pl.DataFrame, each: Each) -> pl.DataFrame:
+    """What `function` makes of rows of which each is looked at by itself, some at a time."""
+    starts = range(0, max(1, rows.height), _SLICE_ROWS)
+    found: pl.DataFrame = pl.concat(each(function, [rows.slice(start, _SLICE_ROWS) for start in starts]), rechunk=True)
+    return found
 
 
 def whole(column: Column) -> pl.Series:
     """The value of each row."""
-    return column.values.gather(column.codes) if isinstance(column, Coded) else column
+    return column.of_each(column.values) if isinstance(column, Coded) else column
 
 
 def gathered(column: Column, rows: pl.Series) -> Column:
@@ -36,7 +61,7 @@ def filled(column: Column) -> pl.Series:
         return column.is_not_null()
     if not column.values.null_count():
         return pl.Series([True]).new_from_index(0, column.codes.len())
-    return column.values.is_not_null().gather(column.codes)
+    return column.of_each(column.values.is_not_null())
 
 
 def count(column: Column) -> int:
@@ -59,7 +84,7 @@ def stacked(columns: Sequence[Column | int]) -> Column:
     values, codes = [pl.Series("", [None], dtype=kind)], []
     for part in columns:
         if isinstance(part, Coded):
-            codes.append((part.codes + sum(map(len, values))).cast(pl.UInt32).alias(""))
+            codes.append((part.codes.cast(pl.UInt32) + sum(map(len, values))).alias(""))
             values.append(part.values.alias(""))
         elif not isinstance(part, pl.Series):
             codes.append(pl.Series("", [0], dtype=pl.UInt32).new_from_index(0, part))

@@ -295,5 +295,5 @@ def _with_own_fields(assets: pl.DataFrame) -> pl.DataFrame:
 
 
 def asset_rows(assets: pl.DataFrame, fields: Sequence[str]) -> pl.DataFrame:
-    """These fields of assets as the table takes them, in the order of their key."""
-    return _with_own_fields(assets.select(fields)).sort("asset_uid")
+    """These fields of assets as the table takes them."""
+    return _with_own_fields(assets.select(fields))

@@ -6,6 +6,8 @@ not join them.
 
 import polars as pl
 
+from services.field_mapping.compact_columns import Each, in_slices
+
 # The column that says where a row stands, "<file name>[/<sheet>]:<row>".
 SOURCE = "_source"
 # The column of the table that a row stands in, "<file name>[/<sheet>]:".
@@ -16,6 +18,7 @@ IDENTITY_FIELDS = ("uuid", "serial_number", "fqdn", "hostname", "vm_name", "asse
 # Stands between a doubtful key and the UUID that sets its rows apart; no cell has it.
 APART = "\x1f"
 _KEYS = ("uuid", "serial", "fqdn", "name")
+_FALLBACK = "fallback"
 # The names that contradict a key which rows with different UUIDs share; the first is also what one machine has few of.
 _CONTRADICTING = {"uuid": ["name"], "serial": ["name", "vm_name"], "fqdn": ["vm_name"], "name": ["vm_name", "domain"]}
 # A machine gets renamed a few times; a key on more differently named rows than this is a chassis's or a placeholder.
@@ -36,11 +39,14 @@ def may_repeat(values: pl.Series) -> pl.Series:
 
     Hashes are sorted eight times faster than texts are grouped; whoever asks compares the few that are left.
     """
-    hashes = values.hash().set(values.is_null(), None)
+    return _repeat(values.hash().set(values.is_null(), None))
+
+
+def _repeat(hashes: pl.Series) -> pl.Series:
     ordered = hashes.drop_nulls().sort()
     twice = ordered.filter(ordered == ordered.shift(1)).unique()
     if twice.is_empty():
-        return pl.Series([False]).new_from_index(0, values.len())
+        return pl.Series([False]).new_from_index(0, hashes.len())
     return hashes.is_in(twice.implode()).fill_null(False)
 
 
@@ -153,13 +159,66 @@ def _differ(name: str) -> pl.Expr:
     return (pl.col(name).min() != pl.col(name).max()).fill_null(False)
 
 
-def trusted_keys(rows: pl.DataFrame) -> pl.DataFrame:
-    """The keys that join rows, and `fallback` for a row without any: VM name, asset id, or whatever it has."""
-    keys = identity_keys(rows).with_columns(rows[TABLE].alias("table"))
-    written = keys.select(written_name=pl.col("name"))
-    for key in _KEYS:
-        keys = _trusted(keys, key)
-    keys = keys.with_columns(written)
+class TrustedKeys:
+    """The keys that join rows: of those that only one row has little is kept.
+
+    `rows` have split names and `_table`. Where a row has none of `uuid`, `serial`, `fqdn` and `name`, it has the key
+    `fallback`: VM name, asset id, or whatever it has.
+    """
+
+    def __init__(self, rows: pl.DataFrame, each: Each = map) -> None:
+        looked_at = in_slices(_looked_at, rows, each)
+        self._rows, self._has_number = rows, looked_at["has_number"]
+        self.identities = looked_at["identity"]
+        """The strongest key of each row, which nobody but this row may have."""
+        repeated = pl.DataFrame(each(_repeat, looked_at.select(*_KEYS, _FALLBACK)))
+        self.shared = repeated.select(pl.any_horizontal(pl.all())).to_series().arg_true()
+        """The rows that have a key of another row."""
+        keys = identity_keys(rows[self.shared]).with_columns(rows[TABLE].gather(self.shared).alias("table"))
+        written = keys.select(written_name=pl.col("name"))
+        for key in _KEYS:
+            keys = _trusted(keys, key)
+        self.of_shared = _with_fallback(keys.with_columns(written))
+        """The keys of these rows."""
+
+    def of(self, rows: pl.Series) -> pl.DataFrame:
+        """The keys of these rows, by their positions."""
+        alone = rows.filter(~rows.is_in(self.shared.implode()))
+        known = pl.concat([self.shared, alone])
+        keys = pl.concat([self.of_shared, _plain_keys(self._rows[alone])])
+        places = pl.DataFrame({"at": known}).with_row_index("place")
+        found = pl.DataFrame({"at": rows}).join(places, on="at", how="left", maintain_order="left")["place"]
+        return keys[found]
+
+    def all_have_a_number(self) -> bool:
+        """Whether every row has a serial number or a UUID."""
+        trusted = self.of_shared.select(_has_number()).to_series()
+        return bool(self._has_number.scatter(self.shared, trusted).all())
+
+
+def _has_number() -> pl.Expr:
+    return pl.col("uuid").is_not_null() | pl.col("serial").is_not_null()
+
+
+def _looked_at(rows: pl.DataFrame) -> pl.DataFrame:
+    """Hashes of the keys, `has_number`, and `identity`."""
+    keys = _plain_keys(rows)
+    hashes = (key.hash().set(key.is_null(), None) for key in keys.iter_columns())
+    return pl.DataFrame([*hashes, *keys.select(has_number=_has_number(), identity=strongest()).get_columns()])
+
+
+def _plain_keys(rows: pl.DataFrame) -> pl.DataFrame:
+    keys = identity_keys(rows)
+    return _with_fallback(keys.with_columns(written_name=pl.col("name")))
+
+
+def _with_fallback(keys: pl.DataFrame) -> pl.DataFrame:
     fallbacks = ("vm_name", "asset_id", "written_serial", "written_uuid", "written_name")
     last = pl.coalesce(pl.concat_str(pl.lit(f"{field}:"), pl.col(field)) for field in fallbacks)
-    return keys.select(*_KEYS, fallback=pl.when(pl.all_horizontal(pl.col(key).is_null() for key in _KEYS)).then(last))
+    has_none = pl.all_horizontal(pl.col(key).is_null() for key in _KEYS)
+    return keys.select(*_KEYS, pl.when(has_none).then(last).alias(_FALLBACK))
+
+
+def strongest() -> pl.Expr:
+    """The strongest key of a row, which says of what kind it is."""
+    return pl.coalesce(pl.concat_str(pl.lit(f"{key}:"), pl.col(key)) for key in (*_KEYS, _FALLBACK))

@@ -20,11 +20,11 @@ from contracts.discovery import QualityReport
 from contracts.learning import OWN_PREFIX
 from services.field_mapping.cleaned_rows import ORDER, Rows, stack
 from services.field_mapping.compact_columns import Each, count, whole
-from services.field_mapping.identity import IDENTITY_FIELDS, SOURCE
+from services.field_mapping.identity import SOURCE
 from services.field_mapping.merging import Known, merge_assets, merge_groups
 from services.field_mapping.normalise import PROBLEM_SCHEMA, MappingMismatch, SourceTable, normalise_columns
 from services.field_mapping.quality import Counted, misfits, quality_report
-from services.field_mapping.technology_columns import TECHNOLOGY_TEXTS, TechnologyNames, canonical_names, refused
+from services.field_mapping.technology_columns import TechnologyNames, canonical_names, refused
 
 __all__ = ["Figures", "Inventory", "MappingMismatch", "SourceTable", "build_inventory", "laid_out"]
 
@@ -138,8 +138,8 @@ def _sort_rows(table: SourceTable, position: int, each: Each) -> _Sorted:
     del columns
     kinds = _kinds(profile.kind, rows)
     unusable = {
-        "assets": misfits(table, rows, kinds["assets"], IDENTITY_FIELDS, each),
-        "applications": misfits(table, rows, kinds["applications"], _APPLICATION_NAMES, each),
+        "assets": misfits(table, rows, kinds["assets"]),
+        "applications": misfits(table, rows, kinds["applications"], _APPLICATION_NAMES),
     }
     applications = rows.take(_usable(rows, kinds["applications"], unusable["applications"]))
     connections, unusable["connections"] = _connection_ends(rows, kinds["connections"])
@@ -164,7 +164,7 @@ def _sort_rows(table: SourceTable, position: int, each: Each) -> _Sorted:
 def _refused_technologies(table: SourceTable, rows: Rows) -> pl.DataFrame:
     """Texts whose technology is not certain, as problems that lose nothing."""
     columns = {column.field: column.column for column in reversed(table.mapping.columns) if column.field}
-    found = refused(rows.whole(TECHNOLOGY_TEXTS).with_columns(rows.numbers.alias(ROW_NUMBER))).with_columns(
+    found = refused(rows).with_columns(
         column=pl.col("field").replace_strict(columns, return_dtype=pl.String), lost=pl.lit(False)
     )
     return found.select(name for name in PROBLEM_SCHEMA)

@@ -13,8 +13,8 @@ from math import log2
 
 import polars as pl
 
-from services.field_mapping.compact_columns import Each
-from services.field_mapping.identity import TABLE, may_repeat
+from services.field_mapping.compact_columns import Each, in_slices
+from services.field_mapping.identity import TABLE, TrustedKeys, may_repeat
 from services.field_mapping.machine_names import blurred_names, compare_names, maybe_misspelled, name_bits
 from services.field_mapping.technology_columns import canonical_names, with_technologies
 
@@ -67,7 +67,7 @@ class Links:
 
 def link(
     rows: pl.DataFrame,
-    keys: pl.DataFrame,
+    keys: TrustedKeys,
     group: pl.Series,
     take: Callable[[pl.Series, Sequence[str]], pl.DataFrame],
     each: Each = map,
@@ -77,15 +77,15 @@ def link(
     `rows` have names that are split, what blocks are made of, and their tables, `keys` are their trusted keys, `group`
     has the index of the first row of each row's group, and `take` gives fields of some rows.
     """
-    names = _names(rows)
     blocks = [rows[field] for field in ("ip_address", "mac_address") if field in rows.columns]
-    alike = _alike(rows, keys, names, group, each)
-    pairs = pl.concat([alike, *each(_sharing, blocks, repeat(group))]).unique()
+    # Where every row has a serial number or a UUID of its own, a name that looks like another is another machine's.
+    alike = [] if keys.all_have_a_number() else [_alike(rows, group, each)]
+    pairs = pl.concat([*alike, *each(_sharing, blocks, repeat(group))]).unique()
     if pairs.is_empty():
         nothing = pairs.with_columns(probability=pl.lit(0.0), evidence=pl.lit(""))
         return Links(nothing, nothing)
     chosen = group.is_in(pl.concat([pairs["first"], pairs["second"]]).unique().implode()).arg_true()
-    machines = _machines(rows, keys, group, names, chosen, take(chosen, _COMPARED))
+    machines = _machines(rows, keys, group, chosen, take(chosen, _COMPARED))
     one_each = (group == pl.Series(range(group.len()), dtype=group.dtype)).arg_true()
     sample = take(one_each.gather_every(max(1, one_each.len() // _SAMPLE)), _COMPARED)
     scored, evidence = _scored(pairs, machines, sample, one_each.len())
@@ -94,28 +94,34 @@ def link(
     return Links(same=told.filter(pl.col("probability") >= SAME), doubtful=told.filter(pl.col("probability") < SAME))
 
 
-def _alike(rows: pl.DataFrame, keys: pl.DataFrame, names: pl.Series, group: pl.Series, each: Each) -> pl.DataFrame:
+def _alike(rows: pl.DataFrame, group: pl.Series, each: Each) -> pl.DataFrame:
     """Pairs of groups whose names differ in spelling or by a typing error, and the numbers and sizes in nothing."""
-    # Where every row has a serial number or a UUID of its own, a name that looks like another is another machine's.
-    proven = keys.select((pl.col("uuid").is_not_null() | pl.col("serial").is_not_null()).all()).item()
-    blurred = blurred_names(names.set(names.is_null() | proven, None))
-    numbers = blurred.str.replace_all(r"[^0-9]+", ".")
+    blocks = in_slices(_name_blocks, rows, each)
+    pairs: pl.DataFrame = pl.concat(each(_sharing, blocks, repeat(group))).unique()
+    sides = (blurred_names(_names(rows[pairs[side]])) for side in ("first", "second"))
+    # A group whose first row has no name was found by another's.
+    kept = [one is None or other is None or maybe_misspelled(one, other) for one, other in zip(*sides, strict=True)]
+    return pairs.filter(pl.Series(kept, dtype=pl.Boolean))
+
+
+def _name_blocks(rows: pl.DataFrame) -> pl.DataFrame:
+    """Hashes of the blurred name, and of its beginning and of its end with the numbers and sizes; null without a name.
+
+    Two that are alike by accident are compared and found to be different.
+    """
+    blurred = blurred_names(_names(rows))
     sizes = [
         size.cast(pl.Int64, strict=False)
         for field, size in (("cpu_cores", pl.col("cpu_cores")), ("memory_gb", (pl.col("memory_gb").log(2) * 2).round()))
         if field in rows.columns
     ]
-    given = rows.select(pl.lit(numbers).alias("numbers"), *sizes)
-    # Their hashes: two that are alike by accident are compared and found to be different.
-    ends = each(lambda part: given.with_columns(part.alias("part")).hash_rows(),
-                (blurred.str.head(4), blurred.str.tail(4)))  # fmt: skip
-    named = blurred.is_not_null()
-    blocks = [blurred, *(end.set(~named, None) for end in ends)]
-    pairs: pl.DataFrame = pl.concat(each(_sharing, blocks, repeat(group))).unique()
-    both = zip(blurred.gather(pairs["first"]), blurred.gather(pairs["second"]), strict=True)
-    # A group whose first row has no name was found by another's.
-    kept = [one is None or other is None or maybe_misspelled(one, other) for one, other in both]
-    return pairs.filter(pl.Series(kept, dtype=pl.Boolean))
+    given = rows.select(pl.lit(blurred.str.replace_all(r"[^0-9]+", ".")).alias("numbers"), *sizes)
+    hashes = [given.with_columns(part.alias("part")).hash_rows() for part in (blurred.str.head(4), blurred.str.tail(4))]
+    unnamed = blurred.is_null()
+    return pl.DataFrame(
+        hashed.set(unnamed, None).alias(name)
+        for name, hashed in zip(("whole", "begins", "ends"), (blurred.hash(), *hashes), strict=True)
+    )
 
 
 def _names(rows: pl.DataFrame) -> pl.Series:
@@ -133,17 +139,17 @@ def _sharing(block: pl.Series, group: pl.Series) -> pl.DataFrame:
 
 def _machines(
     rows: pl.DataFrame,
-    keys: pl.DataFrame,
+    keys: TrustedKeys,
     group: pl.Series,
-    names: pl.Series,
     chosen: pl.Series,
     fields: pl.DataFrame,
 ) -> pl.DataFrame:
     """One record for each group of the chosen rows: the first value of each field that is compared."""
+    numbers = keys.of(chosen)
     picked = fields.select(name for name in _COMPARED if name in fields.columns).with_columns(
-        keys["uuid"].gather(chosen).alias("own_uuid"),
-        keys["serial"].gather(chosen).alias("own_serial"),
-        names.gather(chosen).alias("own_name"),
+        numbers["uuid"].alias("own_uuid"),
+        numbers["serial"].alias("own_serial"),
+        _names(rows[chosen]).alias("own_name"),
         rows[TABLE].gather(chosen).alias("table"),
         group.gather(chosen).cast(pl.UInt32).alias("group"),
     )

@@ -12,7 +12,7 @@ from contracts.catalog import CATALOG
 from contracts.claim_checks import ROW_NUMBER
 from contracts.discovery import ColumnMapping, TableMapping, TableProfile
 from services.field_mapping.addresses import ip_addresses, mac_addresses, no_reasons, ports, unread
-from services.field_mapping.compact_columns import Coded, Column, Each, whole
+from services.field_mapping.compact_columns import Coded, Column, Each, coded, whole
 from services.field_mapping.dates import day_of, read_dates
 from services.field_mapping.quantities import read_quantities
 from services.field_mapping.remarks import OPEN_DATE, Remark, first_days, with_several
@@ -197,12 +197,9 @@ def _read_column(
     head = raw.head(_LOOKED_AT)
     if head.n_unique() * 4 >= head.len() * 3:
         return _read(raw, column, kind, day)
-    distinct = raw.unique(maintain_order=True)
-    values, reasons, remarks = _read(distinct, column, kind, day)
-    numbered = pl.DataFrame({"raw": distinct}).with_row_index("code")
-    joined = pl.DataFrame({"raw": raw}).join(numbered, on="raw", how="left", maintain_order="left", nulls_equal=True)
-    codes = joined["code"]
-    return Coded(codes, values), None if reasons is None or not reasons.count() else reasons.gather(codes), remarks
+    each = coded(raw)
+    values, reasons, remarks = _read(each.values, column, kind, day)
+    return Coded(each.codes, values), None if reasons is None or not reasons.count() else each.of_each(reasons), remarks
 
 
 def _read(

@@ -12,7 +12,7 @@ from contracts.catalog import CATALOG
 from contracts.claim_checks import ROW_NUMBER
 from contracts.discovery import FieldQuality, QualityReport
 from services.field_mapping.cleaned_rows import Rows
-from services.field_mapping.compact_columns import Each, filled, gathered, whole
+from services.field_mapping.compact_columns import Coded, filled, gathered, whole
 from services.field_mapping.identity import IDENTITY_FIELDS
 from services.field_mapping.normalise import SourceTable, accepted, cells_of
 
@@ -38,11 +38,7 @@ class Counted:
 
 
 def misfits(
-    table: SourceTable,
-    rows: Rows,
-    chosen: pl.Series,
-    identity: tuple[str, ...] = IDENTITY_FIELDS,
-    each: Each = map,
+    table: SourceTable, rows: Rows, chosen: pl.Series, identity: tuple[str, ...] = IDENTITY_FIELDS
 ) -> pl.DataFrame:
     """Those of the chosen rows of a table that are no assets or applications: `_row` and `reason`.
 
@@ -57,7 +53,7 @@ def misfits(
     columns = [name for name in table.frame.collect_schema() if name != ROW_NUMBER]
     nameless = chosen.filter(~_any([_at(rows, field, chosen) for field in given], chosen))
     totals = _totals(table, rows, chosen, given, columns[:1])
-    headers = _headers(table, chosen, given, each)
+    headers = _headers(table, rows, chosen, given)
     lonely = _lonely(rows, chosen, given) if len(columns) >= 3 else chosen.clear()
     suspects = pl.concat([nameless, totals, headers, lonely]).unique().sort()
     wanted = ", ".join(CATALOG[field].label for field in identity)
@@ -104,17 +100,19 @@ def _totals(table: SourceTable, rows: Rows, chosen: pl.Series, given: list[str],
     return bare.filter(_any([label.str.contains(_TOTAL).fill_null(False) for label in labels], bare))
 
 
-def _headers(table: SourceTable, chosen: pl.Series, given: list[str], each: Each) -> pl.Series:
+def _headers(table: SourceTable, rows: Rows, chosen: pl.Series, given: list[str]) -> pl.Series:
     """Rows in which a column that names things holds its own name."""
-
-    def found(name: str) -> pl.Series:
-        cells = cells_of(table, name)
-        # Most cells have another length, and need no look; of few letters the other case has another one.
-        alike = cells.str.len_bytes().is_between(len(name.encode()) // 2, len(name.encode()) * 2).arg_true()
-        return alike.filter(cells.gather(alike).str.to_lowercase() == name.lower())
-
-    names = {column.column for column in accepted(table.mapping) if column.field in given}
-    both: pl.Series = pl.concat([chosen.clear(), *each(found, names)]).unique().sort()
+    found = [chosen.clear()]
+    for field in given:
+        names = {column.column.lower() for column in accepted(table.mapping) if column.field == field}
+        column = rows.columns[field]
+        texts = column.values if isinstance(column, Coded) else column
+        # Most have another length, and need no look; of few letters the other case has another one.
+        lengths = [len(name.encode()) for name in names]
+        alike = texts.str.len_bytes().is_between(min(lengths) // 2, max(lengths) * 2).arg_true()
+        places = alike.filter(texts.gather(alike).str.to_lowercase().is_in(list(names)))
+        found.append(column.codes.is_in(places.implode()).arg_true() if isinstance(column, Coded) else places)
+    both = pl.concat(found).unique().sort()
     return both.filter(both.is_in(chosen.implode()))
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from contracts.claim_checks import ROW_NUMBER
+from services.field_mapping.cleaned_rows import Rows
 from services.field_mapping.technology_catalogue import technology_products
 from services.field_mapping.technology_names import CONCEPT, Technology, recognise
 
@@ -31,12 +31,6 @@ _COLUMNS = {
 }
 
 
-# The fields that are read here.
-TECHNOLOGY_TEXTS = tuple(
-    dict.fromkeys(name for field, column in _COLUMNS.items() for name in (field, column.version) if name)
-)
-
-
 class TechnologyNames:
     """What the texts of an inventory mean, looked up as far as they come: each once, and not more than `MOST_TEXTS`."""
 
@@ -56,7 +50,7 @@ class TechnologyNames:
         texts, known = assets.select(key), self._known.get(field)
         if known is not None:
             texts = texts.join(known, on=key, how="anti", nulls_equal=True, maintain_order="left")
-        texts = _frequent(texts, key).select(key).head(MOST_TEXTS - (0 if known is None else known.height))
+        texts = _frequent(texts).head(MOST_TEXTS - (0 if known is None else known.height))
         found = [_technology(field, *row) for row in texts.iter_rows()]
         names = {
             f"{field}_product": [technology and technology.product for technology in found],
@@ -71,7 +65,7 @@ def with_technologies(assets: pl.DataFrame) -> pl.DataFrame:
     return TechnologyNames().beside(assets)
 
 
-def refused(rows: pl.DataFrame) -> pl.DataFrame:
+def refused(rows: Rows) -> pl.DataFrame:
     """`field`, `row`, `raw` and `reason` of each distinct text that names no technology, at the first row that has it.
 
     Roles are left out: "file server" names a function and is no product that was missed.
@@ -79,10 +73,11 @@ def refused(rows: pl.DataFrame) -> pl.DataFrame:
     found: list[tuple[str, int, str, str]] = []
     for field, column in _COLUMNS.items():
         if field in rows.columns and field != "server_role":
-            key = [field, column.version] if column.version in rows.columns else [field]
+            key = [name for name in (field, column.version) if name and name in rows.columns]
+            counted = rows.counted(key).drop_nulls(field).sort("count", "first", descending=[True, False])
             found += [
                 (field, row["first"], row[field], _REFUSED.format(row["count"]))
-                for row in _frequent(rows, key).iter_rows(named=True)
+                for row in counted.head(MOST_TEXTS).iter_rows(named=True)
                 if _technology(field, *(row[name] for name in key)) is None
             ]
     schema = {"field": pl.String, "row": pl.Int64, "raw": pl.String, "reason": pl.String}
@@ -104,13 +99,8 @@ def _technology(field: str, text: str, version: str | None = None) -> Technology
     return technology if technology and technology.kind in _COLUMNS[field].kinds else None
 
 
-def _frequent(frame: pl.DataFrame, key: list[str]) -> pl.DataFrame:
-    """The most frequent texts with their versions, how often they stand, and in which row first."""
-    first = pl.col(ROW_NUMBER).min() if ROW_NUMBER in frame.columns else pl.lit(None, pl.Int64)
-    return (
-        frame.filter(pl.col(key[0]).is_not_null())
-        .group_by(key, maintain_order=True)
-        .agg(pl.len().alias("count"), first.alias("first"))
-        .sort("count", descending=True, maintain_order=True)
-        .head(MOST_TEXTS)
-    )
+def _frequent(frame: pl.DataFrame) -> pl.DataFrame:
+    """The most frequent texts with their versions."""
+    given = frame.filter(pl.first().is_not_null())
+    counted = given.group_by(frame.columns, maintain_order=True).agg(pl.len().alias("count"))
+    return counted.sort("count", descending=True, maintain_order=True).select(frame.columns)

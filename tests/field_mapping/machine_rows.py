@@ -6,7 +6,7 @@ from uuid import UUID
 
 import polars as pl
 
-from services.field_mapping.cleaned_rows import Rows
+from services.field_mapping.cleaned_rows import ORDER, Rows
 from services.field_mapping.identity import SOURCE
 from services.field_mapping.merging import Known, merge_assets
 
@@ -34,7 +34,7 @@ OTHERS: list[Row] = [
 
 @dataclass(frozen=True)
 class MergedRows:
-    """All assets, and the pairs of them that might be one."""
+    """All assets in the order of their first rows, and the pairs of them that might be one."""
 
     assets: pl.DataFrame
     doubtful: pl.DataFrame
@@ -47,7 +47,7 @@ def merge(*rows: Row, known: Known | None = None) -> MergedRows:
     frame = frame.with_columns(pl.col(name).cast(pl.String) for name in columns if frame[name].dtype == pl.Null)
     places = [f"{row.get('table', 'f')}:{number}" for number, row in enumerate(rows)]
     merged = merge_assets(Rows.of(frame.with_columns(pl.Series(SOURCE, places))), NAMESPACE, known)
-    return MergedRows(pl.concat(merged.pieces(3)), merged.doubtful)
+    return MergedRows(pl.concat(merged.pieces(3)).sort(ORDER), merged.doubtful)
 
 
 def known_from(assets: pl.DataFrame, *decisions: tuple[str, str, bool]) -> Known:

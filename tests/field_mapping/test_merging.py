@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.field_mapping.cleaned_rows import Rows
+from services.field_mapping.cleaned_rows import ORDER, Rows
 from services.field_mapping.identity import SOURCE
 from services.field_mapping.merging import merge_assets, name_based_uuids
 
@@ -23,7 +23,7 @@ def merged(*rows: Row) -> pl.DataFrame:
     columns = dict.fromkeys(name for row in rows for name in row)
     frame = pl.DataFrame({name: pl.Series([row.get(name) for row in rows], dtype=pl.String) for name in columns})
     places = pl.format("f:{}", pl.int_range(pl.len())).alias(SOURCE)
-    return pl.concat(merge_assets(Rows.of(frame.with_columns(places)), NAMESPACE).pieces(2))
+    return pl.concat(merge_assets(Rows.of(frame.with_columns(places)), NAMESPACE).pieces(2)).sort(ORDER)
 
 
 @pytest.mark.parametrize(
@@ -129,6 +129,16 @@ def test_a_uid_is_the_same_for_the_same_machine_in_another_file() -> None:
     alone = merged({"hostname": "a", "uuid": A, "serial_number": "CZJ0230K9Q"})
     other = merged({"hostname": "x"}, {"hostname": "renamed", "uuid": A_SWAPPED})
     assert alone["asset_uid"][0] == other["asset_uid"][1]
+
+
+def test_assets_come_piece_by_piece_in_the_order_of_their_uids() -> None:
+    frame = pl.DataFrame({"hostname": [f"web{number}" for number in range(40)]})
+    rows = Rows.of(frame.with_columns(pl.format("f:{}", pl.int_range(pl.len())).alias(SOURCE)))
+    uids = [piece["asset_uid"].to_list() for piece in merge_assets(rows, NAMESPACE).pieces(7)]
+    assert [len(piece) for piece in uids] == [7, 7, 7, 7, 7, 5]
+    assert [uid for piece in uids for uid in piece] == sorted(
+        str(uuid5(NAMESPACE, f"name:web{number}")) for number in range(40)
+    )
 
 
 @settings(deadline=None, max_examples=40)
