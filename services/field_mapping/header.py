@@ -20,6 +20,7 @@ _VALUE = re.compile(
     r"[-+]?[\d.,' \xa0]*\d\s*(%|[KMGT]i?B|[MG]Hz|€|\$)?|\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}( .*)?|true|false|yes|no",
     re.IGNORECASE,
 )
+_NO_VALUE = re.compile(r"[-–?.]*|n/?a|#\S+|null|none|nil|unknown|tbd|tbc|unbekannt|inconnu|desconocido", re.IGNORECASE)
 # A line that is drawn between rows, as consoles and Markdown do.
 _RULER = re.compile(r"[-=+|:\s]{3,}|:?-{2,}:?")
 
@@ -59,8 +60,48 @@ def find_header(rows: Sequence[Row]) -> Header | None:
         below = [_extent(other) for other in stripped[index:] if any(other)]
         fitting = sum(0.3 * extent <= other <= extent for other in below) / len(below)
         certainty = (1 if naming else 0.75) * 0.5 ** min(above, 6)
-        return Header(index, row, naming, fitting * (extent - 1) * certainty)
+        last, cells = _with_second_row(stripped, index)
+        return Header(last, cells, naming, fitting * (extent - 1) * certainty)
     return None
+
+
+def _with_second_row(rows: Sequence[Row], index: int) -> tuple[int, list[str]]:
+    """The last row of the header that `index` belongs to, and the names of both where groups stand above columns."""
+    for first in (index, index - 1):
+        if 0 <= first < len(rows) - 1 and (
+            cells := _names_under_groups(rows[first], rows[first + 1], rows[first + 2 :])
+        ):
+            return first + 1, cells
+    return index, list(rows[index])
+
+
+def _names_under_groups(groups: Row, names: Row, below: Sequence[Row]) -> list[str] | None:
+    """The columns of a header of two rows: names below groups, which merged cells leave gaps after; None if it is none.
+
+    What tells the second row from data: it names every gap of the first, has no value and nothing that stands below it,
+    and numbers or addresses are below one of its words.
+    """
+    width = max(_extent(groups), _extent(names))
+    groups, names = ([*row, *[""] * width][:width] for row in (groups, names))
+    gaps = [place for place in range(width) if not groups[place]]
+    filled = [place for place in range(width) if names[place]]
+    if len(filled) <= len(gaps) or sum(map(bool, groups)) < 2 or not gaps or not set(gaps) <= set(filled):
+        return None
+    columns = {place: [row[place] for row in below if place < len(row) and row[place]] for place in filled}
+    if any(_is_value(names[place]) or names[place] in column for place, column in columns.items()):
+        return None
+    if not any(len(column) > 1 and all(map(_is_value, column)) for column in columns.values()):
+        return None
+    spanning = [next((group for group in groups[place::-1] if group), "") for place in range(width)]
+    repeated = {name for name, count in Counter(filter(None, names)).items() if count > 1}
+    return [
+        f"{group} {name}" if name in repeated and group else name or group
+        for name, group in zip(names, spanning, strict=True)
+    ]
+
+
+def _is_value(cell: str) -> bool:
+    return bool(_IDENTIFIER.fullmatch(cell) or _VALUE.fullmatch(cell) or _NO_VALUE.fullmatch(cell))
 
 
 def is_ruler(row: Iterable[str | None]) -> bool:
