@@ -3,7 +3,7 @@
 import re
 import unicodedata
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 
 from rapidfuzz.distance import OSA
 from rapidfuzz.process import extractOne
@@ -29,9 +29,13 @@ _PROTECTED = re.compile(
     r"|NetBIOS|Netbios|vSphere|MoRef|MoId|IaaS|PaaS|SaaS|IOPS|IOps|Mbps|Kbps|Gbps|MBps|KBps|DevOps|iSCSI|iLO|iDRAC|DBMS|HyperV"
 )
 _GLUED_ACRONYM = re.compile(r"(RAM|CPU|MAC|DNS|OS|VM|IP|DB|HDD|CI|ID)(?=[a-z]{2,})")
+_PIECES = re.compile(r"[^\W_]+")
 _CAMEL = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+")
 _PATH_STEP = re.compile(r"(?<=[^\W_])(?:\[\d+\])?(?:\.|->)(?=[^\W\d_])")
 _SHORT_DURATIONS = {"h": "hours", "min": "minutes", "m": "minutes", "d": "days", "sec": "seconds", "s": "seconds"}
+_CHOICE = re.compile(r"\((?:[^()]*/[^()]*/?[^()]*)\)")
+_RATE = re.compile(r"(?i)/\s*s(ec)?\b|[kmgt]i?b")
+_PER_SECOND = re.compile(r"(?i)/\s*s(?:ec(?:ond)?)?\b")
 _PER_PART = re.compile(r"(?i)\b(cores?|threads?|kerne)\s*/\s*(cpu|socket|core|chip|proc)")
 # Letters that German puts between the parts of a compound: Wartung-s-ende, Platte-n-kapazität.
 _LINKING = ("s", "n")
@@ -76,7 +80,7 @@ def read_name(name: str) -> ColumnName:
         misspelt = misspelt or typo
     words = _after_according_to(_merge_compounds(words, known))
     unit, words = _take_unit(words)
-    leaf = _PATH_STEP.split(name)[-1] if _PATH_STEP.search(name) else ""
+    leaf = _PATH_STEP.split(name)[-1] if ("." in name or "->" in name) and _PATH_STEP.search(name) else ""
     return ColumnName(frozenset(words), tuple(words), unit, position, misspelt, read_name(leaf).words if leaf else None)
 
 
@@ -101,32 +105,40 @@ def without_accents(text: str) -> str:
 
 
 def _chunks(name: str) -> list[str]:
-    text = without_accents(name)
-    text = re.sub(
-        r"\((?:[^()]*/[^()]*/?[^()]*)\)",
-        lambda m: m.group() if re.search(r"(?i)/\s*s(ec)?\b|[kmgt]i?b", m.group()) else " ",
-        text,
-    )
-    text = re.sub(r"(?i)/\s*s(?:ec(?:ond)?)?\b", " per second ", text)
-    text = _PER_PART.sub(r"\1 per \2", text)
-    text = re.sub(r"#(?=\s*\d)", " ", text).replace("%", " percent ")
-    # "# CPU" counts them, "Serial #" is a number that names one.
-    text = re.sub(r"#\s*$", " number ", text).replace("#", " count ")
-    text = _PROTECTED.sub(lambda m: f" {m.group().lower()} ", text)
-    text = _GLUED_ACRONYM.sub(lambda m: f" {m.group().lower()} ", text)
+    text = _signs_as_words(without_accents(name))
+    if not text.islower():
+        text = _PROTECTED.sub(_as_lower_word, text)
+        text = _GLUED_ACRONYM.sub(_as_lower_word, text)
     chunks: list[str] = []
-    for piece in re.findall(r"[^\W_]+", text):
+    for piece in _PIECES.findall(text):
         lower = piece.casefold()
-        if _knows(lower):
+        if lower in _known_words():
             chunks.append(lower)
         else:
             chunks.extend(part.casefold() for part in _CAMEL.findall(piece) or [piece])
     return chunks
 
 
-def _knows(word: str) -> bool:
+def _signs_as_words(text: str) -> str:
+    if "/" in text:
+        text = _CHOICE.sub(lambda m: m.group() if _RATE.search(m.group()) else " ", text)
+        text = _PER_SECOND.sub(" per second ", text)
+        text = _PER_PART.sub(r"\1 per \2", text)
+    if "#" in text:
+        text = re.sub(r"#(?=\s*\d)", " ", text)
+        # "# CPU" counts them, "Serial #" is a number that names one.
+        text = re.sub(r"#\s*$", " number ", text).replace("#", " count ")
+    return text.replace("%", " percent ")
+
+
+def _as_lower_word(found: re.Match[str]) -> str:
+    return f" {found.group().lower()} "
+
+
+@cache
+def _known_words() -> frozenset[str]:
     known = vocabulary()
-    return word in known.words or word in known.aliases or word in UNITS or word in known.counted
+    return known.words | known.aliases.keys() | UNITS.keys() | known.counted
 
 
 def _translate(word: str, known: Vocabulary) -> list[str]:
@@ -141,7 +153,7 @@ def _resolve(word: str) -> tuple[tuple[str, ...], bool]:
     known = vocabulary()
     if word in _RATE_WORDS:
         return ("rate",), False
-    if _knows(word):
+    if word in _known_words():
         return tuple(_translate(word, known)), False
     for singular in (word.removesuffix("es"), word.removesuffix("s"), word.removesuffix("ies") + "y"):
         if singular != word and len(singular) > 1 and (singular in known.words or singular in known.aliases):
@@ -167,9 +179,9 @@ def _segment(word: str) -> list[str] | None:
                 or (best[end] is not None and len(best[end] or []) <= len(before) + 1)
             ):
                 continue
-            if piece in _SHORT_WORDS or (len(piece) >= 3 and (_knows(piece) or piece in ("ops", "pct"))):
+            if piece in _SHORT_WORDS or (len(piece) >= 3 and (piece in _known_words() or piece in ("ops", "pct"))):
                 best[end] = [*before, piece]
-            elif end < len(word) and len(piece) >= 6 and piece[-1] in _LINKING and _knows(piece[:-1]):
+            elif end < len(word) and len(piece) >= 6 and piece[-1] in _LINKING and piece[:-1] in _known_words():
                 best[end] = [*before, piece[:-1]]
     return best[-1]
 
@@ -178,7 +190,7 @@ def _merge_compounds(words: list[str], known: Vocabulary) -> list[str]:
     merged: list[str] = []
     index = 0
     while index < len(words):
-        for length in (4, 3, 2):
+        for length in (4, 3, 2) if words[index] in known.compound_starts else ():
             replacement = (
                 known.compounds.get(tuple(words[index : index + length])) if index + length <= len(words) else None
             )

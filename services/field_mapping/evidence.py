@@ -1,7 +1,8 @@
 """What speaks for each field that a column may hold, and for none of them, as numbers that weights turn into odds."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from math import log
 
 from contracts.discovery import ColumnProfile
@@ -12,7 +13,7 @@ from services.field_mapping.nearness import NEAR
 from services.field_mapping.phrase_book import PhraseBook
 from services.field_mapping.value_profiles import ValueProfile
 
-# Kind of evidence: its amount; see `evidence_weights.toml` for what each kind is.
+# Kind of evidence: its amount, where there is any; `evidence_weights.toml` lists the kinds.
 Evidence = Mapping[str, float]
 
 # Fields that values alone suggest, where they are mostly of a kind.
@@ -34,6 +35,7 @@ _TELLING_KINDS: Mapping[str, frozenset[str]] = {
     "date": frozenset({"date", "version"}),
     "url": frozenset(),
 }
+_RIVAL_OF_EMPTY = ("rival", "rival_of_empty")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,30 +73,29 @@ def column_evidence(
     `near` has the nearness in meaning to each field (`nearness.py`), where it is known.
     """
     values = ValueProfile(column.samples)
-    found = name_matches(name, book, subject, prefixes)
-    refusals = {target: match.probability for target, match in found.items() if target in unmapped_reasons()}
-    matches = {field: match for field, match in found.items() if field not in refusals}
-    suggested = _by_values(values) if values_speak and values.samples and values_may_speak(name) else set[str]()
-    alike = _nearest(near or {}) - {*matches, *suggested}
+    matches = name_matches(name, book, subject, prefixes)
+    refusals = {target: matches.pop(target).probability for target in matches.keys() & unmapped_reasons().keys()}
+    suggested = _by_values(values) if values_speak and values.samples and values_may_speak(name) else ()
+    alike = _nearest(near) - {*matches, *suggested} if near else ()
+    telling = says_something(name)
     fields = {
-        field: _for_field(book.rules[field], name, values, matches.get(field))
+        field: _for_field(book.rules[field], name, telling, values, matches.get(field))
         for field in sorted({*matches, *suggested, *alike})
     }
-    refusal = max(sorted(refusals), key=lambda target: refusals[target], default=None)
-    nothing = {
-        "refused": refusals[refusal] if refusal else 0.0,
-        "qualified": float(min(2, len(residual().modifiers & name.words))),
-        "unknown_words": float(min(3, len(name.words - vocabulary().words))),
-        "nothing_empty": float(not values.samples),
-        "boolean": float(values.mostly("boolean")),
-    }
-    unheard = {
-        "unheard": 1.0,
-        "unheard_unknown_words": nothing["unknown_words"],
-        "unheard_known_words": float(says_something(name)),
-        "unheard_refused": nothing["refused"],
-        "unheard_boolean": nothing["boolean"],
-    }
+    nothing, unheard = dict[str, float](), {"unheard": 1.0}
+    if telling:
+        unheard["unheard_known_words"] = 1.0
+    if not name.words.isdisjoint(residual().modifiers):
+        nothing["qualified"] = float(min(2, len(residual().modifiers & name.words)))
+    if unknown := min(3, len(name.words - vocabulary().words)):
+        nothing["unknown_words"] = unheard["unheard_unknown_words"] = float(unknown)
+    if not values.samples:
+        nothing["nothing_empty"] = 1.0
+    elif values.mostly("boolean"):
+        nothing["boolean"] = unheard["unheard_boolean"] = 1.0
+    refusal = max(sorted(refusals), key=lambda target: refusals[target]) if refusals else None
+    if refusal:
+        nothing["refused"] = unheard["unheard_refused"] = refusals[refusal]
     if near is not None:
         for field, evidence in fields.items():
             evidence |= _by_meaning(near.get(field, 0.0), match=field in matches, only=field in alike)
@@ -104,58 +105,56 @@ def column_evidence(
 
 def with_rivals(found: Sequence[ColumnEvidence], probabilities: Sequence[Mapping[str, float]]) -> list[ColumnEvidence]:
     """The evidence of a table's columns when each also knows by how much another column fits a field better."""
-    best: dict[str, list[float]] = {}
+    best: dict[str, float] = {}
     for column in probabilities:
         for field, probability in column.items():
-            best[field] = sorted((*best.get(field, ()), probability), reverse=True)[:2]
-    return [
-        ColumnEvidence(
-            item.column,
-            item.name,
-            item.values,
-            {field: _against(evidence, field, own, best) for field, evidence in item.fields.items()},
-            item.nothing,
-            item.unheard,
-            item.matches,
-            item.refusal,
-            item.near,
-        )
-        for item, own in zip(found, probabilities, strict=True)
-    ]
+            if probability > best.get(field, 0.0):
+                best[field] = probability
+    return [_with_rivals(item, own, best) for item, own in zip(found, probabilities, strict=True)]
 
 
-def _against(
-    evidence: Evidence, field: str, own: Mapping[str, float], best: Mapping[str, Sequence[float]]
+def _with_rivals(item: ColumnEvidence, own: Mapping[str, float], best: Mapping[str, float]) -> ColumnEvidence:
+    behind = {field: best[field] - probability for field, probability in own.items() if probability < best[field]}
+    if not behind:
+        return item
+    fields = dict(item.fields)
+    for field in behind.keys() & fields.keys():
+        rival = {"rival": behind[field]} if item.values.samples else dict.fromkeys(_RIVAL_OF_EMPTY, behind[field])
+        fields[field] = {**fields[field], **rival}
+    return replace(item, fields=fields)
+
+
+def _for_field(
+    rule: FieldRule, name: ColumnName, telling: bool, values: ValueProfile, match: NameMatch | None
 ) -> dict[str, float]:
-    behind = max(0.0, best[field][0] - own[field]) if field in own else 0.0
-    return {**evidence, "rival": behind, "rival_of_empty": behind * evidence["empty"]}
-
-
-def _for_field(rule: FieldRule, name: ColumnName, values: ValueProfile, match: NameMatch | None) -> dict[str, float]:
-    fit = 0.0
-    if values.samples:
+    found = {"any": 1.0}
+    if match is not None:
+        found |= {"named": 1.0, "name": _log_odds(match.probability)}
+        if len(match.phrase.words) > 1:
+            found["several_words"] = 1.0
+        if name.position > 1:
+            found["later_in_series"] = 1.0
+    elif telling:
+        found["meant_otherwise"] = 1.0
+    if not values.samples:
+        found["empty"] = 1.0
+    else:
         share = values.share(*rule.kinds)
-        fit = share * log(rule.fit) + (1 - share) * log(rule.misfit)
-    stated = name.dimension in ("size", "percent", "frequency")
-    contradicted = stated and rule.dimension != name.dimension
-    return {
-        "any": 1.0,
-        "named": float(match is not None),
-        "name": _log_odds(match.probability) if match else 0.0,
-        "several_words": float(match is not None and len(match.phrase.words) > 1),
-        "values": fit,
-        "values_and_name": max(fit, 0.0) if match else 0.0,
-        "wrong_type": float(bool(values.samples) and _is_wrong_type(values, rule)),
-        "meant_otherwise": float(match is None and says_something(name)),
-        "unit_fits": float(name.dimension is not None and name.dimension == rule.dimension),
-        "unit_contradicts": float(contradicted and (rule.dimension is not None or name.dimension != "percent")),
-        "empty": float(not values.samples),
-        "later_in_series": float(match is not None and name.position > 1),
-    }
+        found["values"] = fit = share * rule.fit + (1 - share) * rule.misfit
+        if match is not None and fit > 0:
+            found["values_and_name"] = fit
+        if _is_wrong_type(values, rule):
+            found["wrong_type"] = 1.0
+    stated = name.dimension
+    if stated is not None and stated == rule.dimension:
+        found["unit_fits"] = 1.0
+    elif stated in ("size", "frequency") or (stated == "percent" and rule.dimension is not None):
+        found["unit_contradicts"] = 1.0
+    return found
 
 
-def _by_values(values: ValueProfile) -> set[str]:
-    return {field for kind, field in _BY_VALUES_ALONE.items() if values.mostly(kind)}
+def _by_values(values: ValueProfile) -> list[str]:
+    return [field for kind, field in _BY_VALUES_ALONE.items() if values.mostly(kind)]
 
 
 def _nearest(near: Mapping[str, float]) -> set[str]:
@@ -172,7 +171,12 @@ def _is_wrong_type(values: ValueProfile, rule: FieldRule) -> bool:
     # Most values above 100 are no shares, whatever the name says.
     if "percentage" in rule.kinds and values.middle > 100:
         return True
-    return any(answered.isdisjoint(rule.kinds) and values.mostly(kind) for kind, answered in _TELLING_KINDS.items())
+    return any(values.mostly(kind) for kind in _ruled_out(rule.kinds))
+
+
+@cache
+def _ruled_out(kinds: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(kind for kind, answered in _TELLING_KINDS.items() if answered.isdisjoint(kinds))
 
 
 def _log_odds(probability: float) -> float:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from math import log
 from typing import Any
 
 Subject = str  # vm, host, server, database or application: what a row of a table is about
@@ -17,23 +18,27 @@ class Vocabulary:
     words: frozenset[str]
     aliases: Mapping[str, str]
     compounds: Mapping[tuple[str, ...], str]
+    compound_starts: frozenset[str]
     counted: frozenset[str]
     spellable: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class FieldRule:
-    """How the values of a field look, and which words beside its name change nothing."""
+    """How the values of a field look, and which words beside its name change nothing.
+
+    `fit` and `misfit` are the log-odds of values that are of its kinds, and of values that are not.
+    """
 
     neutral: frozenset[str]
     kinds: tuple[str, ...]
-    fit: float
-    misfit: float
-    dimension: str | None
+    fit: float = 0.0
+    misfit: float = 0.0
+    dimension: str | None = None
 
 
 # Of a field that the lexicon does not know, such as a tenant's own: any value may be one of it.
-OPEN_RULE = FieldRule(neutral=frozenset(), kinds=(), fit=1.0, misfit=1.0, dimension=None)
+OPEN_RULE = FieldRule(neutral=frozenset(), kinds=())
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +103,8 @@ def vocabulary() -> Vocabulary:
         for phrase in phrases
     }
     spellable = tuple(sorted(word for word in words | set(aliases) if len(word) >= 5))
-    return Vocabulary(frozenset(words), aliases, compounds, frozenset(data["plurals"]["counted"]), spellable)
+    starts = frozenset(phrase[0] for phrase in compounds)
+    return Vocabulary(frozenset(words), aliases, compounds, starts, frozenset(data["plurals"]["counted"]), spellable)
 
 
 def _plural_aliases(words: set[str], aliases: Mapping[str, str], distinct: frozenset[str]) -> dict[str, str]:
@@ -159,8 +165,8 @@ def _rule(entry: Mapping[str, Any]) -> FieldRule:
     return FieldRule(
         neutral=frozenset(aliases.get(word, word) for word in entry.get("neutral", [])),
         kinds=tuple(entry.get("values", [])),
-        fit=entry.get("fit", 1.0),
-        misfit=entry.get("misfit", 1.0),
+        fit=log(entry.get("fit", 1.0)),
+        misfit=log(entry.get("misfit", 1.0)),
         dimension=entry.get("dimension"),
     )
 

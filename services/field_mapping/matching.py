@@ -51,9 +51,11 @@ def propose(
     """
     subject, book, evidence = table_evidence(table, phrases, nearness)
     said = [taught.about(column.name) for column in table.columns]
-    alone = [_as_taught(weigh(item, weights), verdict).fields for item, verdict in zip(evidence, said, strict=True)]
+    alone = [_as_taught(weigh(item, weights), verdict) for item, verdict in zip(evidence, said, strict=True)]
+    beside = with_rivals(evidence, [weighed.fields for weighed in alone])
     assessed = [
-        _assess(item, verdict, weights) for item, verdict in zip(with_rivals(evidence, alone), said, strict=True)
+        _assessed(item, first if item is before else _as_taught(weigh(item, weights), verdict), verdict)
+        for item, before, first, verdict in zip(beside, evidence, alone, said, strict=True)
     ]
     neighbours = [item.name.unit for item in evidence if item.name.unit and item.name.dimension == "size"]
     return TableMapping(
@@ -88,8 +90,7 @@ def table_evidence(
     )
 
 
-def _assess(evidence: ColumnEvidence, said: Verdict, weights: Weights | None) -> Assessment:
-    weighed = _as_taught(weigh(evidence, weights), said)
+def _assessed(evidence: ColumnEvidence, weighed: Weighed, said: Verdict) -> Assessment:
     ranked = tuple(sorted(weighed.fields.items(), key=lambda candidate: (-candidate[1], candidate[0])))
     return Assessment(evidence, ranked, weighed.nothing, said)
 
@@ -130,7 +131,7 @@ def _mapping(item: Assessment, book: PhraseBook, neighbours: Sequence[str], subj
         )
     rule = book.rules.get(field, OPEN_RULE)
     unit = source_unit(field, rule.dimension, item.evidence.name, values, neighbours, subject)
-    said_unit = item.said.unit if item.said.unit in units_of(field) else None
+    said_unit = item.said.unit if item.said.unit and item.said.unit in units_of(field) else None
     if said_unit is not None and not item.said.unit_sure and not may_be(field, said_unit, values.bare_numbers):
         said_unit = None
     if said_unit is not None:

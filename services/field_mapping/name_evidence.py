@@ -1,8 +1,9 @@
 """How likely a column's name makes each field, before its values are looked at."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from services.field_mapping.column_names import ColumnName
 from services.field_mapping.lexicon import FieldRule, Subject, residual, subject_limits, vocabulary
@@ -55,22 +56,25 @@ def name_matches(
     """
     found: dict[str, NameMatch] = {}
     limits = subject_limits(subject)
+    whole = 1.0 if limits.modifiers.isdisjoint(name.words) else residual().modifier_weight
+    if name.misspelt:
+        whole *= _MISSPELT
+    if name.position > 1:
+        whole *= _LATER_IN_SERIES
     for phrase in book.matching(name.words):
         if phrase.subject is not None and phrase.subject != subject:
             continue
-        rule = book.rules.get(phrase.target)
-        probability = phrase.strength * _left_over(name, phrase, rule, prefixes)
-        if not limits.modifiers.isdisjoint(name.words):
-            probability *= residual().modifier_weight
+        best = found.get(phrase.target)
+        # What stands beside a phrase only lowers its probability.
+        if best is not None and phrase.strength < best.probability:
+            continue
+        probability = phrase.strength * whole
+        if len(name.words) > len(phrase.words):
+            probability *= _left_over(name, phrase, book.rules.get(phrase.target), prefixes)
+            if not phrase.words.isdisjoint(prefixes):
+                probability *= _RESTS_ON_PREFIX
         if phrase.target in limits.fields:
             probability *= _NOT_OF_THIS_SUBJECT
-        if not phrase.words.isdisjoint(prefixes) and len(name.words) > len(phrase.words):
-            probability *= _RESTS_ON_PREFIX
-        if name.misspelt:
-            probability *= _MISSPELT
-        if name.position > 1:
-            probability *= _LATER_IN_SERIES
-        best = found.get(phrase.target)
         if best is None or (probability, len(phrase.words)) > (best.probability, len(best.phrase.words)):
             found[phrase.target] = NameMatch(probability, phrase)
     return found
@@ -80,8 +84,12 @@ def common_prefixes(names: Sequence[ColumnName]) -> frozenset[str]:
     """Words that start most names of a table, such as a vendor's or a class's name: they tell nothing apart."""
     if len(names) < 5:
         return frozenset()
+    most = 0.4 * len(names)
+    first = Counter(name.ordered[0] for name in names if len(name.ordered) > 1)
+    if max(first.values(), default=0) < most:
+        return frozenset()
     starts = Counter(name.ordered[:length] for name in names for length in range(1, len(name.ordered)))
-    return frozenset(word for start, count in starts.items() if count >= 0.4 * len(names) for word in start)
+    return frozenset(word for start, count in starts.items() if count >= most for word in start)
 
 
 def values_may_speak(name: ColumnName) -> bool:
@@ -91,9 +99,7 @@ def values_may_speak(name: ColumnName) -> bool:
 
 def says_something(name: ColumnName) -> bool:
     """Whether a name has a word that the product knows and that means more than 'server' or 'value'."""
-    weights = residual()
-    telling = name.words - weights.neutral - weights.entity
-    return any(word in vocabulary().words and len(word) > 1 for word in telling)
+    return not _telling_words().isdisjoint(name.words)
 
 
 def _left_over(name: ColumnName, phrase: Phrase, rule: FieldRule | None, prefixes: frozenset[str]) -> float:
@@ -108,19 +114,29 @@ def _left_over(name: ColumnName, phrase: Phrase, rule: FieldRule | None, prefixe
 
 
 def _weight(word: str, prefixes: frozenset[str]) -> float:
-    weights = residual()
     if word in prefixes:
         return 1.0
-    if word in weights.words:
-        return weights.words[word]
-    if word in weights.neutral:
-        return 0.99
-    if word in weights.modifiers:
-        return weights.modifier_weight
-    if word in weights.entity:
-        return weights.entity_weight
+    known = _known_weights().get(word)
+    if known is not None:
+        return known
     if len(word) == 1:
         return 0.9
-    if word in vocabulary().words:
-        return weights.other
-    return weights.unknown_short if len(word) <= 3 else weights.unknown
+    return residual().unknown_short if len(word) <= 3 else residual().unknown
+
+
+@cache
+def _known_weights() -> Mapping[str, float]:
+    weights = residual()
+    return {
+        **{word: weights.other for word in vocabulary().words if len(word) > 1},
+        **dict.fromkeys(weights.entity, weights.entity_weight),
+        **dict.fromkeys(weights.modifiers, weights.modifier_weight),
+        **dict.fromkeys(weights.neutral, 0.99),
+        **weights.words,
+    }
+
+
+@cache
+def _telling_words() -> frozenset[str]:
+    known = frozenset(word for word in vocabulary().words if len(word) > 1)
+    return known - residual().neutral - residual().entity

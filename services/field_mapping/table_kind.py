@@ -1,6 +1,6 @@
 """What a table is: an inventory, an application list or observed connections, and what its rows are about."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 
 from contracts.discovery import ColumnProfile, TableKind, TableProfile
 from services.field_mapping.column_names import ColumnName, plain, read_name
@@ -58,16 +58,16 @@ def table_subject(table: TableProfile, names: Sequence[ColumnName]) -> Subject:
     by_sheet = sheet_subjects().get(plain(table.sheet or "").strip())
     if by_sheet is not None:
         return by_sheet
-    words = [name.words for name in names]
+    words = {name.words for name in names}
+    anywhere = frozenset[str]().union(*words)
     for subject in ("host", "database", "vm"):
-        hits = sum(1 for phrase in subject_words()[subject] if any(_says(column, phrase) for column in words))
-        if hits >= 2:
+        if sum(phrase <= anywhere and _is_said(phrase, words) for phrase in subject_words()[subject]) >= 2:
             return subject
     return "server"
 
 
-def _says(column: frozenset[str], phrase: frozenset[str]) -> bool:
-    return phrase <= column if len(phrase) > 1 else phrase == column
+def _is_said(phrase: frozenset[str], columns: Set[frozenset[str]]) -> bool:
+    return phrase in columns or (len(phrase) > 1 and any(phrase <= column for column in columns))
 
 
 def _has_both_ends(names: Sequence[ColumnName]) -> bool:

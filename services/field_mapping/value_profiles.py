@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from statistics import median
 
 from services.field_mapping.column_names import plain
-from services.field_mapping.value_patterns import has_pattern, known_kinds, parse_measure
+from services.field_mapping.value_patterns import Patterns, known_kinds, parse_measure, patterns
 from services.field_mapping.vocabularies import EMPTY_WORDS, SPREADSHEET_ERRORS
 
 _NO_VALUE = EMPTY_WORDS | SPREADSHEET_ERRORS
@@ -15,26 +15,38 @@ class ValueProfile:
 
     def __init__(self, samples: Sequence[str]) -> None:
         """Take up to 20 samples; placeholders such as 'N/A' are no values."""
-        self.samples = tuple(value for sample in samples[:20] if plain(value := sample.strip()) not in _NO_VALUE)
-        measures = [parse_measure(value) for value in self.samples]
-        self.numbers = tuple(number for number, _ in measures if number is not None)
-        self.units = tuple(unit for _, unit in measures if unit)
-        self.bare_numbers = tuple(number for number, unit in measures if number is not None and unit is None)
-        self._known = [known_kinds(value, *measure) for value, measure in zip(self.samples, measures, strict=True)]
-        self._numeric = [number is not None for number, _ in measures]
+        self.samples: list[str] = []
+        self.numbers: list[float] = []
+        self.units: list[str] = []
+        self.bare_numbers: list[float] = []
+        self._looks: list[tuple[tuple[str, ...], Patterns, str]] = []
         self._shares: dict[str, float] = {}
+        for sample in samples[:20]:
+            value = sample.strip()
+            word = plain(value)
+            if word in _NO_VALUE:
+                continue
+            number, unit = parse_measure(value)
+            self.samples.append(value)
+            self._looks.append((known_kinds(word, number, unit), patterns(number is not None), _lower(value)))
+            if unit:
+                self.units.append(unit)
+            if number is not None:
+                self.numbers.append(number)
+                if unit is None:
+                    self.bare_numbers.append(number)
 
     def share(self, *kinds: str) -> float:
         """The largest share of the samples that is of one of `kinds`; 0 without samples."""
-        return max((self._share(kind) for kind in kinds), default=0.0)
+        return max([self._share(kind) for kind in kinds], default=0.0)
 
     def mostly(self, kind: str) -> bool:
         """Whether at least four of five samples are of `kind`; gives up early where they are not."""
         if kind in self._shares or not self.samples:
             return self._shares.get(kind, 0.0) >= 0.8
         allowed = len(self.samples) // 5
-        for index in range(len(self.samples)):
-            if not self._is(index, kind):
+        for known, looks_like, lower in self._looks:
+            if kind not in known and not (kind in looks_like and looks_like[kind](lower)):
                 allowed -= 1
                 if allowed < 0:
                     return False
@@ -47,9 +59,14 @@ class ValueProfile:
 
     def _share(self, kind: str) -> float:
         if kind not in self._shares:
-            fitting = sum(1 for index in range(len(self.samples)) if self._is(index, kind))
+            fitting = 0
+            for known, looks_like, lower in self._looks:
+                if kind in known or (kind in looks_like and looks_like[kind](lower)):
+                    fitting += 1
             self._shares[kind] = fitting / len(self.samples) if self.samples else 0.0
         return self._shares[kind]
 
-    def _is(self, index: int, kind: str) -> bool:
-        return kind in self._known[index] or has_pattern(self.samples[index], kind, self._numeric[index])
+
+def _lower(value: str) -> str:
+    # Letters that Python's `lower` leaves, or splits, and that patterns with `i` are to find.
+    return value.lower() if value.isascii() else value.replace("İ", "i").replace("ı", "i").lower()

@@ -53,11 +53,11 @@ def weigh(item: ColumnEvidence, weights: Weights | None = None) -> Weighed:
     nothing = _score(item.nothing, weights.nothing)
     unheard = _score(item.unheard, weights.unheard)
     highest = max(nothing, unheard, *fields.values())
-    total = sum(exp(score - highest) for score in (nothing, unheard, *fields.values()))
-    return Weighed(
-        {field: exp(score - highest) / total for field, score in fields.items()}, exp(nothing - highest) / total
-    )
+    odds = {field: exp(score - highest) for field, score in fields.items()}
+    of_nothing = exp(nothing - highest)
+    total = of_nothing + exp(unheard - highest) + sum(odds.values())
+    return Weighed({field: share / total for field, share in odds.items()}, of_nothing / total)
 
 
 def _score(evidence: Evidence, weights: Mapping[str, float]) -> float:
-    return sum(weights[kind] * amount for kind, amount in evidence.items() if amount)
+    return sum([weights[kind] * amount for kind, amount in evidence.items()])

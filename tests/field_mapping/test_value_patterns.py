@@ -66,7 +66,7 @@ def test_a_list_that_was_cut_in_the_middle_of_an_address_is_a_list_of_addresses(
 
 def test_shares_are_over_the_values_without_placeholders() -> None:
     profile = ValueProfile(["N/A", "10.1.2.3", "-", "web01", ""])
-    assert profile.samples == ("10.1.2.3", "web01")
+    assert profile.samples == ["10.1.2.3", "web01"]
     assert profile.share("ip") == 0.5
     assert profile.share("ip", "host_label") == 0.5
 
