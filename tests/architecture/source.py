@@ -3,7 +3,7 @@
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -41,13 +41,15 @@ class Module:
         parts = self.name.split(".")
         return parts[1] if parts[0] == "services" and len(parts) > 1 else None
 
-    def imports(self) -> list[Import]:
+    @cached_property
+    def imports(self) -> tuple[Import, ...]:
         """Everything this module imports, wherever the statement stands."""
-        return list(_imports(self.tree, self.name, at_module_level=True))
+        return tuple(_imports(self.tree, self.name, at_module_level=True))
 
-    def calls(self) -> Iterator[ast.Call]:
+    @cached_property
+    def calls(self) -> tuple[ast.Call, ...]:
         """Every call in this module."""
-        return (node for node in ast.walk(self.tree) if isinstance(node, ast.Call))
+        return tuple(node for node in ast.walk(self.tree) if isinstance(node, ast.Call))
 
 
 @cache

@@ -85,7 +85,7 @@ def services_stay_apart(module: Module) -> Iterator[str]:
     """A service imports itself, the contracts and the chassis; the CLI also what it composes."""
     if module.service is None:
         return
-    for used in module.imports():
+    for used in module.imports:
         if used.is_of("deploy", "tests"):
             yield f"{module.name}:{used.line} imports {used.name}, which is not part of the installed package"
         if not used.is_of("services") or used.is_of(f"services.{module.service}", "services.chassis"):
@@ -98,7 +98,7 @@ def contracts_stand_alone(module: Module) -> Iterator[str]:
     """Contracts import pydantic, the standard library and themselves."""
     if module.name.split(".")[0] != "contracts":
         return
-    for used in module.imports():
+    for used in module.imports:
         if used.name.split(".")[0] not in {*sys.stdlib_module_names, "contracts", "pydantic"}:
             yield f"{module.name}:{used.line} imports {used.name}; contracts depend on pydantic alone"
 
@@ -113,7 +113,7 @@ def pure_modules_do_no_io(module: Module) -> Iterator[str]:
         reached = pending.pop()
         for line, doing in input_and_output(reached):
             yield f"{reached.name}:{line} {doing}; {module.name} has to stay pure"
-        for used in reached.imports():
+        for used in reached.imports:
             name = used.name if used.name in project else used.name.rpartition(".")[0]
             if name in project and name not in seen:
                 seen.add(name)
@@ -122,10 +122,10 @@ def pure_modules_do_no_io(module: Module) -> Iterator[str]:
 
 def input_and_output(module: Module) -> Iterator[tuple[int, str]]:
     """The lines of a module that touch the world outside, and how."""
-    for used in module.imports():
+    for used in module.imports:
         if used.is_of(*INPUT_OUTPUT) or used.name == "pathlib":
             yield used.line, f"imports {used.name}"
-    for call in module.calls():
+    for call in module.calls:
         if isinstance(call.func, ast.Name) and call.func.id in {"open", "input", "print"}:
             yield call.lineno, f"calls {call.func.id}()"
 
@@ -134,7 +134,7 @@ def only_the_chassis_commits(module: Module) -> Iterator[str]:
     """Inbox row, business rows and outgoing events share one transaction, so one place ends it."""
     if module.service in {None, "chassis"}:
         return
-    for call in module.calls():
+    for call in module.calls:
         if isinstance(call.func, ast.Attribute) and call.func.attr == "commit":
             yield f"{module.name}:{call.lineno} commits; return the events and let the chassis commit"
 
@@ -143,7 +143,7 @@ def only_the_chassis_talks_to_infrastructure(module: Module) -> Iterator[str]:
     """Broker, cache and blob store have one owner each, in the chassis."""
     if module.service in {None, "chassis"}:
         return
-    for used in module.imports():
+    for used in module.imports:
         if used.is_of(*CHASSIS_ONLY):
             yield f"{module.name}:{used.line} imports {used.name}; use what services.chassis offers"
 
@@ -152,17 +152,17 @@ def one_client_calls_urls(module: Module) -> Iterator[str]:
     """A URL that a tenant names is called by `services.chassis.outbound` alone, which judges where it leads."""
     if module.service in {None, "cli"} or module.name == OUTBOUND:
         return
-    for used in module.imports():
+    for used in module.imports:
         if used.is_of(*HTTP_CLIENTS):
             yield f"{module.name}:{used.line} imports {used.name}; call URLs with the runtime's `outbound`"
-    for call in module.calls():
+    for call in module.calls:
         if isinstance(call.func, ast.Attribute) and call.func.attr in {"open_connection", "create_connection"}:
             yield f"{module.name}:{call.lineno} connects by itself; call URLs with the runtime's `outbound`"
 
 
 def crewai_is_loaded_late(module: Module) -> Iterator[str]:
     """CrewAI takes seconds to import and comes with an extra: only agent_runner has it, inside functions."""
-    for used in module.imports():
+    for used in module.imports:
         if used.is_of("crewai") and (module.service not in {"agent_runner", None} or used.at_module_level):
             yield f"{module.name}:{used.line} imports {used.name}; import it in a function of agent_runner"
 

@@ -11,7 +11,6 @@ COMMANDS = (
     ("mypy",),
     ("ruff", "check", "."),
     ("ruff", "format", "--check", "."),
-    ("services.cli.schemas", "--check"),
 )
 
 
