@@ -46,6 +46,16 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         SharedBroker(Path(os.environ.pop(SHARED_BROKER))).end()
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what may take longest: a worker that ends with it would leave the others without work."""
+    items.sort(key=_allowed_seconds, reverse=True)
+
+
+def _allowed_seconds(item: pytest.Item) -> float:
+    own = item.get_closest_marker("timeout")
+    return float(own.args[0]) if own else 0
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _loops_close_in_bounded_time() -> Iterator[None]:
     """A task that survives its cancellation is named in a warning; it would keep its loop from closing for ever."""
