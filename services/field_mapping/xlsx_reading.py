@@ -1,5 +1,6 @@
 """Workbooks as tables: every visible sheet that holds one."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -31,12 +32,15 @@ def read_workbook(path: Path, file_name: str, kind: Package | Literal["xls"], li
     contents = None if kind == "xls" else check_workbook(path, file_name, kind, limits)
     tables: list[ReadTable] = []
     refused: list[Problem] = []
+    hidden: list[str] = []
     try:
         reader = fastexcel.read_excel(path)
         for sheet in reader.sheet_names:
-            if contents is not None and sheet not in contents:
+            loaded = _loaded(reader, sheet) if contents is None or sheet in contents else None
+            if loaded is None or loaded.visible != "visible":
+                hidden.append(sheet)
                 continue
-            found = _read_sheet(reader, sheet, contents[sheet] if contents else SheetContent(), file_name)
+            found = _read_sheet(loaded, contents[sheet] if contents else SheetContent(), file_name)
             if isinstance(found, ReadTable):
                 tables.append(found)
             elif found is not None:
@@ -56,17 +60,28 @@ def read_workbook(path: Path, file_name: str, kind: Package | Literal["xls"], li
         )
     # An empty sheet below a header is nothing to speak of beside sheets with rows.
     told = [problem for problem in refused if problem.code == "no_header"] if tables else refused
+    told += [_hidden(hidden, file_name)] if tables and hidden else []
     return beside_tables(tables, told, file_name)
 
 
-def _read_sheet(
-    reader: fastexcel.ExcelReader, sheet: str, content: SheetContent, file_name: str
-) -> ReadTable | Problem | None:
-    """The table of a sheet, why it holds none, or None for an empty or hidden one."""
+def _loaded(reader: fastexcel.ExcelReader, sheet: str) -> fastexcel.ExcelSheet:
     # Not skipping empty rows at the top keeps row numbers those of the sheet.
-    loaded = reader.load_sheet(sheet, header_row=None, skip_rows=0, dtypes="string")
-    if loaded.visible != "visible" or loaded.width == 0 or loaded.height == 0:
+    return reader.load_sheet(sheet, header_row=None, skip_rows=0, dtypes="string")
+
+
+def _hidden(sheets: Sequence[str], file_name: str) -> Problem:
+    detail = (
+        f"Hidden, or no sheets of cells: {', '.join(sheets)}. They were not read; unhide those that belong to the "
+        "inventory and import the file again."
+    )
+    return Problem(code="sheet_not_read", detail=detail, file_name=file_name)
+
+
+def _read_sheet(loaded: fastexcel.ExcelSheet, content: SheetContent, file_name: str) -> ReadTable | Problem | None:
+    """The table of a sheet, why it holds none, or None for an empty one."""
+    if loaded.width == 0 or loaded.height == 0:
         return None
+    sheet = loaded.name
     first_column = loaded.available_columns()[0].absolute_index
     raw = without_zero_characters(loaded.to_polars())
     if content.exact and (raw.height < content.rows or first_column + raw.width < content.columns):

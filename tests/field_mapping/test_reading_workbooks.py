@@ -70,6 +70,7 @@ def test_every_visible_sheet_with_a_table_is_read(tmp_path: Path, write: Callabl
     }
     found = read(tmp_path, write(sheets, hidden="secret"))
     assert [(table.sheet, table.frame.height) for table in found] == [("vInfo & <all>", 1), ("Hosts", 1)]
+    assert ["secret" in problem.detail for problem in found[0].problems] == [True]
 
 
 @BOTH

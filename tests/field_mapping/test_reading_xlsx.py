@@ -105,10 +105,12 @@ def test_every_visible_sheet_with_a_table_is_read_in_order(tmp_path: Path) -> No
         chart = workbook.add_chart({"type": "line"})
         chart.add_series({"values": "=vInfo!$B$2:$B$2"})
         workbook.add_chartsheet("chart").set_chart(chart)
-    assert [(table.sheet, table.frame.height, table.problems) for table in read(tmp_path / "a.xlsx")] == [
-        ("vInfo", 1, []),
-        ("vHost & <more>", 1, []),
-    ]
+    tables = read(tmp_path / "a.xlsx")
+    assert [(table.sheet, table.frame.height) for table in tables] == [("vInfo", 1), ("vHost & <more>", 1)]
+    [[told], []] = [table.problems for table in tables]
+    assert told.code == "sheet_not_read"
+    assert "hidden, very hidden" in told.detail
+    assert "secret" not in told.detail
 
 
 def test_a_sheet_of_notes_and_one_without_a_header_are_named_as_not_read(tmp_path: Path) -> None:
