@@ -18,8 +18,12 @@ SPOKEN = {
     "seconds": "seconds", "minutes": "minutes", "hours": "hours", "days": "days",
 }  # fmt: skip
 _MEMORY = frozenset({"memory_gb", "memory_used_gb"})
-# What the middle machine of an export has, in GB; wide, as this only tells units apart that differ a thousandfold.
-_USUAL_GB = {"memory_gb": (0.25, 12_288.0), "storage_gb": (2.0, 1_048_576.0)}
+# What the middle machine of an export has; wide, as this only tells units apart that differ a thousandfold.
+_USUAL = {
+    "memory_gb": ("GB", 0.25, 12_288.0),
+    "storage_gb": ("GB", 2.0, 1_048_576.0),
+    "cpu_speed_mhz": ("MHz", 100.0, 10_000.0),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +57,8 @@ def source_unit(
         if may_be(field, unit, values.bare_numbers):
             return SourceUnit(unit, f"its values state {SPOKEN[unit]}")
     if dimension == "frequency":
-        unit = "GHz" if 0 < values.middle < 20 else "MHz"
+        numbers = values.bare_numbers or values.numbers
+        unit = "GHz" if numbers and 0 < median(numbers) < 20 else "MHz"
     elif dimension == "duration":
         unit = "hours"
     elif field in _MEMORY:
@@ -81,10 +86,10 @@ def _written(number: float) -> str:
 
 def may_be(field: str, unit: str, numbers: Sequence[float]) -> bool:
     """Whether bare numbers make sense in a unit that something else speaks for: "512000 MB" beside "500"."""
-    if field not in _USUAL_GB or not numbers:
+    if field not in _USUAL or not numbers:
         return True
-    low, high = _USUAL_GB[field]
-    return low <= median(numbers) * FACTORS["GB"][unit.lower()] <= high
+    canonical, low, high = _USUAL[field]
+    return low <= median(numbers) * FACTORS[canonical][unit.lower()] <= high
 
 
 def _known_unit(text: str) -> str | None:

@@ -47,6 +47,8 @@ def mapped(columns: Columns) -> dict[str, ColumnMapping]:
         ("Disk space", ["1.2", "0.5"], "TB"),
         ("CPU speed", ["2993", "2400"], "MHz"),
         ("CPU speed", ["2.4", "3.0"], "GHz"),
+        ("CPU speed", ["2.4 GHz", "2.6 GHz", "2400"], "MHz"),
+        ("CPU speed", ["2400 MHz", "2.6"], "GHz"),
         ("RTO", ["4", "24"], "hours"),
         ("RPO (min)", ["15"], "minutes"),
         ("Serial number", ["X1"], None),
