@@ -102,7 +102,21 @@ def check_rows(tables: list[ReadTable], sources: list[SourceTable], inventory: W
         if JOINED_ROWS in raw:
             rejected.update(places_in(raw))
     assert kept + rejected == read
+    check_figures(sources, inventory)
     assert inventory.connections["observations"].sum() == connections
+
+
+def check_figures(sources: list[SourceTable], inventory: WholeInventory) -> None:
+    """The figures that people are shown count the rows of the files: assets, merged and rejected, and applications."""
+    profiles = {each.profile.table_id: each.profile for each in sources if each.profile.kind != "connections"}
+    applications = {str(uid) for uid, profile in profiles.items() if profile.kind == "applications"}
+    listed = sum(rows.count("; ") + 1 for rows in inventory.applications["source_rows"])
+    refused = inventory.rejected_rows["table_id"].is_in(list(applications)).sum()
+    rows = sum(profile.row_count for profile in profiles.values())
+    assert inventory.quality.rows_read + listed + refused == rows
+    told = inventory.quality.assets + inventory.quality.duplicates_merged + inventory.quality.rows_rejected
+    assert (told, inventory.quality.assets) == (inventory.quality.rows_read, inventory.assets.height)
+    assert inventory.quality.duplicates_merged >= 0
 
 
 def places_in(raw: str) -> list[str]:
