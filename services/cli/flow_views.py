@@ -150,7 +150,8 @@ def mapping_table(columns: Iterable[ColumnMapping], title: str | None = None) ->
         table.add_row(
             Text(column.column),
             column.field or "–",
-            percent(column.confidence) if column.field else "",
+            # How sure it is that a column means nothing matters, too; of one that was only heard of nothing is known.
+            percent(column.confidence) if column.confidence else "",
             column.unit or "",
             f"[{colours[column.status]}]{column.status}[/]",
             Text(column.reason),
