@@ -3,8 +3,10 @@
 from collections.abc import AsyncIterator
 
 import pytest
+from argon2.profiles import CHEAPEST
 
 from services.chassis.settings import Settings
+from services.gateway.access import password_hashing
 from tests.gateway.people import People, people_of
 from tests.gateway.platform import NOBODY, Platform, a_platform
 
@@ -16,7 +18,13 @@ def settings(settings: Settings) -> Settings:
 
 
 @pytest.fixture
-async def platform(settings: Settings) -> AsyncIterator[Platform]:
+def cheap_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Passwords whose hashes cost next to nothing; `test_password_rules.py` tries what they cost elsewhere."""
+    monkeypatch.setattr(password_hashing, "RFC_9106_LOW_MEMORY", CHEAPEST)
+
+
+@pytest.fixture
+async def platform(settings: Settings, cheap_hashes: None) -> AsyncIterator[Platform]:
     """The gateway alone, on a fresh database and an in-process bus."""
     async with a_platform(settings) as platform:
         yield platform

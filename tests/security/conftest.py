@@ -8,15 +8,16 @@ from services.chassis.settings import Settings
 from tests.audit.conftest import log
 from tests.audit.test_offline import export
 from tests.chassis.test_interleavings import narrow
+from tests.gateway.conftest import cheap_hashes
 from tests.gateway.people import People, people_of
 from tests.gateway.platform import Platform, a_platform
 
 # Fixtures of the tests that notice mutants.
-__all__ = ["export", "log", "narrow", "people", "platform"]
+__all__ = ["cheap_hashes", "export", "log", "narrow", "people", "platform"]
 
 
 @pytest.fixture
-async def platform(settings: Settings) -> AsyncIterator[Platform]:
+async def platform(settings: Settings, cheap_hashes: None) -> AsyncIterator[Platform]:
     """The gateway alone, on a fresh database and an in-process bus."""
     async with a_platform(settings) as platform:
         yield platform
