@@ -23,9 +23,9 @@ from pathlib import Path
 from rapidfuzz import fuzz, process
 
 from deploy.bench.results import Result
-from services.field_mapping.technology_catalogue import Product, technology_products
+from services.field_mapping.technology_catalogue import CONCEPT, Product, technology_products
 from services.field_mapping.technology_matching import TechnologyMatcher
-from services.field_mapping.technology_names import CERTAIN, CONCEPT, confidence, technology_matcher
+from services.field_mapping.technology_names import CERTAIN, confidence, technology_matcher
 from services.field_mapping.technology_releases import release_of
 
 PEERS: list[str] = []  # rapidfuzz is a library of the platform itself.

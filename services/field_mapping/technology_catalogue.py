@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 
+# A word of the trade ("web server") is recognised so that it is not taken for a product.
+CONCEPT = "concept"
 _ABBREVIATION = re.compile(r"\(([^()]+)\)")
 
 

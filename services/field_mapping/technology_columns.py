@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import polars as pl
 
 from services.field_mapping.cleaned_rows import Rows
-from services.field_mapping.technology_catalogue import technology_products
-from services.field_mapping.technology_names import CONCEPT, Technology, recognise
+from services.field_mapping.technology_catalogue import CONCEPT, technology_products
+from services.field_mapping.technology_names import Technology, recognise
 
 _REFUSED = "names no known technology with certainty, so it is only kept as written (rows with this text: {:,})"
 # A column with more different texts than this is no list of technologies; only the most frequent are looked at.

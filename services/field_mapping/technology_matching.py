@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from rapidfuzz.distance import JaroWinkler
 
-from services.field_mapping.technology_catalogue import Product
-from services.field_mapping.technology_words import is_number, spelled_out, stands_beside, words
+from services.field_mapping.technology_catalogue import CONCEPT, Product
+from services.field_mapping.technology_words import is_number, spelled_out, stands_beside, without_kind, words
 
 # What each piece of evidence counts for, fitted by a conditional logit over labelled names (`./justw bench
 # technologies` measures it). Of two products, the one with the higher sum is the likelier by exp(10 x difference).
@@ -112,6 +112,7 @@ class TechnologyMatcher:
         exact = self._exact(written)
         if len(exact) == 1 or all(is_number(word) or stands_beside(word) for word in written):
             return exact
+        of_vendor = not self._vendors.isdisjoint(spelled_out(written))
         best: dict[int, Match] = {}
         for penalty, variant in self._variants(text):
             for index, score in self._scores(spelled_out(words(variant))):
@@ -119,6 +120,8 @@ class TechnologyMatcher:
                 known = best.get(spelling.product)
                 if known is None or score + penalty > known.score:
                     product = self._products[spelling.product]
+                    if of_vendor and product.kind == CONCEPT:
+                        continue  # "Microsoft Proxy Server" is a product
                     is_exact = any(product is match.product for match in exact)
                     best[spelling.product] = Match(product, spelling.text, score + penalty, is_exact)
         return sorted(best.values(), key=lambda match: (-match.score, match.product.name))
@@ -135,6 +138,9 @@ class TechnologyMatcher:
         for tried, vendor in _without_versions(written, self._vendors):
             compacts = ("".join(tried), "".join(spelled_out(tried)))
             found = [self._spellings[index] for compact in compacts for index in self._by_compact.get(compact, ())]
+            if len(tried) < len(written):
+                # A word of the trade has no versions, editions or vendors: "Operating System/2" is a product.
+                found = [spelling for spelling in found if self._products[spelling.product].kind != CONCEPT]
             first = {spelling.product: spelling.text for spelling in reversed(found)}
             matches = [Match(self._products[number], text, 1.0, True) for number, text in first.items()]
             matches = [match for match in matches if vendor in (None, (match.product.vendor or "").lower())]
@@ -220,7 +226,7 @@ def _most_similar(word: str, others: tuple[str, ...]) -> tuple[str, float]:
 def _without_versions(
     written: tuple[str, ...], vendors: Collection[str]
 ) -> Iterator[tuple[tuple[str, ...], str | None]]:
-    """The words without ever more numbers from the right on, each also without editions, and without a vendor.
+    """The words without ever more numbers from the right on, each also without editions, kinds and a vendor.
 
     The vendor that was left out stands beside the words.
     """
@@ -229,9 +235,10 @@ def _without_versions(
     for count in range(len(numbers) + 1):
         left = tuple(word for at, word in enumerate(written) if at not in numbers[len(numbers) - count :])
         plain = tuple(word for word in left if not stands_beside(word))
-        yield from ((tried, None) for tried in (left, plain))
+        bare = without_kind(plain)
+        yield from ((tried, None) for tried in (left, plain, bare))
         if vendor in vendors:
-            yield from ((tried[1:], vendor) for tried in (left, plain) if tried[:1] == written[:1])
+            yield from ((tried[1:], vendor) for tried in (left, plain, bare) if tried[:1] == written[:1])
 
 
 def _initials(written: tuple[str, ...]) -> str:

@@ -11,8 +11,6 @@ from services.field_mapping.technology_releases import release_of
 
 # What is less likely than this is refused.
 CERTAIN = 0.85
-# A word of the trade ("web server") is recognised so that it is not taken for a product.
-CONCEPT = "concept"
 # How often the first product is right, by its score and its lead on the second: a logistic fit over cross-validated
 # labelled names and texts that name no technology.
 _INTERCEPT, _PER_SCORE, _PER_LEAD = -4.7, 5.6, 7.4

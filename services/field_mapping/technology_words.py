@@ -17,6 +17,9 @@ _SIGNS = [
         (r"[’'`]s\b", " "),
         (r"\([rc]\)|[®™©*’'`]", ""),
         (r"&", " and "),
+        # The number of a standard is its name, no version: "ISO/IEC 14882:2003" is one word and a year.
+        (r"\b(?:iso|iec|ecma|ansi|ieee|rfc)(?:[ /-]+(?:iec|iso|ansi))*[ -]*(\d{2,})\b", r" \1standard "),
+        (r"\b(?:[or]dbms|dbms|data base|database management)(?: management)?(?: systems?)?\b", " database "),
         (r"(?<![a-z0-9])2k(\d\d)(?=\D|$)|(?<=[a-z])2k(\d\d)\b", r" 20\1\2 "),
         (r"(?<![a-z0-9])2k(\d)(?=\D|$)|(?<=[a-z])2k(\d)\b", r" 200\1\2 "),
         (r"(?<![a-z0-9])2k\b|(?<=\bw)2k\b", " 2000 "),
@@ -51,6 +54,8 @@ _BESIDE_A_NAME = re.compile(
     "|patch|premium|pro|production|professional|rac|release|sp|standalone|standard|trial|ultimate|update|ver|version"
     "|nd|sps|with|entreprise|profesional|professionnel|maipo|ootpa|plow|core|bionic|focal|jammy|noble|xenial|buster|bullseye|bookworm|stretch|jessie"
 )
+# What is said after a name of the kind of thing it is: "AWK programming language", "Unix operating system".
+_KIND = re.compile("computer|computing|language|operating|os|program|programming|software|system")
 
 
 @lru_cache(maxsize=65536)
@@ -76,6 +81,14 @@ def is_number(word: str) -> bool:
 def stands_beside(word: str) -> bool:
     """Whether a word says the edition or option of a product, or is noise, such as "standard" or "release"."""
     return _BESIDE_A_NAME.fullmatch(_LONG_FORMS.get(word, word)) is not None
+
+
+def without_kind(written: tuple[str, ...]) -> tuple[str, ...]:
+    """The words without those at the end that only say what kind of thing they name."""
+    count = len(written)
+    while count > 1 and _KIND.fullmatch(_LONG_FORMS.get(written[count - 1], written[count - 1])):
+        count -= 1
+    return written[:count]
 
 
 def _split(word: str) -> tuple[str, ...]:

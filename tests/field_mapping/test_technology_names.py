@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.field_mapping.technology_catalogue import Product, technology_products
+from services.field_mapping.technology_catalogue import CONCEPT, Product, technology_products
 from services.field_mapping.technology_matching import TechnologyMatcher
-from services.field_mapping.technology_names import CERTAIN, CONCEPT, confidence, recognise, technology_matcher
+from services.field_mapping.technology_names import CERTAIN, confidence, recognise, technology_matcher
 from services.field_mapping.technology_words import is_number, words
 
 
@@ -84,6 +84,43 @@ def test_a_word_of_the_trade_is_known_for_one() -> None:
     technology = recognise("web server")
     assert technology is not None
     assert technology.kind == CONCEPT
+
+
+@pytest.mark.parametrize(
+    ("text", "product"),
+    [
+        ("Unix operating system", "Unix"), ("Unix OS", "Unix"), ("Oracle RDBMS 19c", "Oracle Database"),
+        ("Oracle Data Base Management System", "Oracle Database"), ("ISO 14882:2003", "C++"),
+    ],
+)  # fmt: skip
+def test_the_kind_of_thing_may_be_said_after_its_name(text: str, product: str) -> None:
+    matcher = TechnologyMatcher(
+        [
+            Product("Unix", "operating system"),
+            Product("Oracle Database", "database", vendor="Oracle"),
+            Product("C++", "language", aliases=("ISO/IEC 14882",)),
+        ]
+    )
+    first = matcher.rank(text)[0]
+    assert (first.product.name, first.exact) == (product, True)
+
+
+def test_another_standard_of_the_same_body_is_not_taken_for_the_known_one() -> None:
+    matcher = TechnologyMatcher([Product("C++", "language", aliases=("ISO/IEC 14882",)), Product("Ada", "language")])
+    assert confidence(matcher.rank("ISO/IEC 1989")) < CERTAIN
+
+
+def test_a_word_of_the_trade_with_a_number_or_a_vendor_is_a_product() -> None:
+    matcher = TechnologyMatcher(
+        [
+            Product("Database", CONCEPT),
+            Product("Proxy Server", CONCEPT),
+            Product("IBM Db2", "database", vendor="IBM"),
+            Product("Microsoft ISA Server", "security", vendor="Microsoft"),
+        ]
+    )
+    assert not any(match.exact for match in matcher.rank("Database 2"))
+    assert [match.product.name for match in matcher.rank("Microsoft Proxy Server")] == ["Microsoft ISA Server"]
 
 
 def test_two_products_that_fit_alike_are_not_chosen_from() -> None:
