@@ -190,7 +190,7 @@ def _merge_compounds(words: list[str], known: Vocabulary) -> list[str]:
     merged: list[str] = []
     index = 0
     while index < len(words):
-        for length in (4, 3, 2) if words[index] in known.compound_starts else ():
+        for length in (5, 4, 3, 2, 1) if words[index] in known.compound_starts else ():
             replacement = (
                 known.compounds.get(tuple(words[index : index + length])) if index + length <= len(words) else None
             )

@@ -74,6 +74,8 @@ def test_phrases_are_listed_once_per_field() -> None:
         ("RPO (min)", {"rpo"}, "minutes"),
         ("Größe GB", {"size"}, "GB"),
         ("hostipaddress", {"host", "ip"}, None),
+        ("Inbetriebnahme", {"install_date"}, None),
+        ("Geschäftsbereich", {"business", "unit"}, None),
         ("", set(), None),
     ],
 )
