@@ -12,8 +12,8 @@ from polars.io.plugins import register_io_source
 
 # What waits to be written, so that neither side often waits for the other.
 _FRAMES_AHEAD = 3
-# Few enough that a row group takes little room where it is read.
-_ROW_GROUP = 50_000
+# As many as are read at a time, so that none is unpacked twice, and few enough that they take little room there.
+_ROW_GROUP = 10_000
 # How often a writer that waits looks whether anybody is left to take from it.
 _LOOK_SECONDS = 0.2
 

@@ -28,6 +28,7 @@ from services.chassis.encryption_keys import key_provider
 from services.chassis.inventory_sealing import InventorySealing
 from services.chassis.isolation import require_isolation
 from services.chassis.logs import use_log_level
+from services.chassis.memory import give_back_large_blocks
 from services.chassis.outbound import Outbound
 from services.chassis.rate_limits import RateLimits
 from services.chassis.relay import Relay
@@ -151,6 +152,7 @@ class Runtime:
     async def start(self) -> None:
         """Begin to listen, relay, work and sweep."""
         gc.set_threshold(*GC_THRESHOLDS)
+        give_back_large_blocks()
         await self.listen()
         for share in self.service.shared:
             value = await self._shared_stack.enter_async_context(asynccontextmanager(share)(self))

@@ -34,9 +34,6 @@ from services.gateway.tables import (
     Treatment,
 )
 
-# Enough that a sorted piece has neighbours in the index, and few enough to hold all their columns.
-_READ_ROWS = 5 * PIECE_ROWS
-
 
 def table_of(mapped: type[DeclarativeBase]) -> Table:
     """The table of a mapped class."""
@@ -49,11 +46,11 @@ def asset_rows(path: Path) -> Iterator[pl.DataFrame]:
     file = pl.scan_parquet(path)
     names = file.collect_schema().names()
     own = [column.name for column in table_of(Asset).columns if column.name in names]
-    for start in range(0, file.select(pl.len()).collect().item(), _READ_ROWS):
-        for assets in file.slice(start, _READ_ROWS).collect().sort("asset_uid").iter_slices(PIECE_ROWS):
-            others = [name for name in names if name not in own and assets[name].count()]
-            attributes = _without_nulls(pl.struct(others).struct.json_encode()) if others else pl.lit("{}")
-            yield assets.select(*own, attributes.alias("attributes"))
+    for start in range(0, file.select(pl.len()).collect().item(), PIECE_ROWS):
+        assets = file.slice(start, PIECE_ROWS).collect()
+        others = [name for name in names if name not in own and assets[name].count()]
+        attributes = _without_nulls(pl.struct(others).struct.json_encode()) if others else pl.lit("{}")
+        yield assets.select(*own, attributes.alias("attributes"))
 
 
 def _without_nulls(objects: pl.Expr) -> pl.Expr:
