@@ -25,6 +25,7 @@ PARQUET = "application/vnd.apache.parquet"
 PIECE_ROWS = 10_000
 # Enough that the server has work while this process is busy with something else.
 PIECES_AHEAD = 3
+_PART_BYTES = 512 * 1024
 # What polars writes between backslashes: a text that has a backslash, a tab or the end of a line in it, or is empty.
 _QUOTED = re.compile(rb"\\((?:[^\\]|\\\\)*)\\")
 _SPECIAL = re.compile(rb"\\\\|[\t\n\r]")
@@ -93,10 +94,18 @@ async def insert_frames(
                     )
                 )
                 statement = _insert(table, staging, names, fixed or {}, replace)
-            await driver.copy_to_table(staging, source=io.BytesIO(rows), columns=names, format="text")
+            await driver.copy_to_table(staging, source=_parts(rows), columns=names, format="text")
             await session.execute(statement)
             # nosemgrep: raw-sql - names of ours, no values
             await session.execute(text(f"truncate {staging}"))
+
+
+async def _parts(rows: bytes) -> AsyncGenerator[memoryview, None]:
+    """Some of the rows at a time. A file would do, but asyncpg makes a class for each, which only the garbage collector
+    frees, and with it all of its rows: hundreds of megabytes of a large import."""
+    view = memoryview(rows)
+    for start in range(0, len(view), _PART_BYTES):
+        yield view[start : start + _PART_BYTES]
 
 
 async def _has_rows(session: AsyncSession, table: Table) -> bool:

@@ -1,6 +1,8 @@
 """The assets table in Postgres: typed columns, and a machine that is imported again has one row, the new one."""
 
 import asyncio
+import gc
+import tracemalloc
 from collections.abc import AsyncIterator
 from datetime import date, datetime
 from typing import Any
@@ -92,3 +94,20 @@ async def test_two_imports_of_the_same_machines_at_once_leave_one_row_each(own: 
     rows = await stored(own, tenant)
     assert len(rows) == 50
     assert len({row["flow_id"] for row in rows}) == 1
+
+
+async def test_rows_are_let_go_when_they_are_stored_not_when_the_garbage_collector_comes(own: Database) -> None:
+    pieces = [machines([str(uuid4()) for _ in range(100)], description=["x" * 20_000] * 100) for _ in range(6)]
+    gc.collect()
+    gc.disable()
+    tracemalloc.start()
+    try:
+        async with own.transaction(some_tenant()) as session:
+            await insert_frames(session, ASSETS, iter(pieces), {"flow_id": uuid4()})
+        held, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+        gc.enable()
+    # Each piece is 2 MB of text; one or two of them are on their way at a time.
+    assert most > 2_000_000
+    assert held < 2_000_000
