@@ -110,9 +110,8 @@ def analyse_dependencies(
 
 def _read(assets: pl.LazyFrame) -> pl.DataFrame:
     """What is read of assets; what repeats itself as numbers, for as texts it would be half of all that is held."""
-    given = [name for name in ASSET_FIELDS if name in assets.collect_schema()]
-    read = conform(assets.select(given).collect(), {name: ASSETS[name] for name in ASSET_FIELDS})
-    return read.with_columns(pl.col(_REPEATED).cast(pl.Categorical))
+    read = conform(assets, {name: ASSETS[name] for name in ASSET_FIELDS})
+    return read.with_columns(pl.col(_REPEATED).cast(pl.Categorical)).collect(engine="streaming")
 
 
 def _named_in_list(listed: pl.DataFrame) -> pl.DataFrame:
