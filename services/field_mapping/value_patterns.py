@@ -73,7 +73,7 @@ _OS = re.compile(
     r"windows|linux|red ?hat|rehel|cent ?os|ubuntu|debian|suse|sles\b|solaris|hp-?ux|esxi?\b|photon|fedora|rocky"
     r"|mac ?os|os x|freebsd|os/?400|z/os|junos|nx-os|fortios|pan-os|darwin|proxmox|ontap|openvms"
 )
-_OS_WORD = re.compile(r"\b(?:win ?(?:20\d\d|\d+|xp|nt)|rhel|alma|(?:aix|unix|ibm i|ios)\b)")
+_OS_WORD = re.compile(r"\b(?:win ?(?:20\d\d|\d+|xp|nt)|rhel|(?:alma|aix|unix|ibm i|ios)\b)")
 _INSTANCE_TYPE = re.compile(
     r"(?:db\.)?[a-z]{1,4}\d[a-z0-9]*(?:-flex)?\.(?:nano|micro|tiny|small|medium|large|\d*xlarge|metal\S*)"
     r"|standard_[a-z]+\d\w*|basic_a\d|[a-z]\d[a-z]?-(?:standard|highmem|highcpu|custom|micro|small|medium)\S*"
