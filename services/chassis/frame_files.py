@@ -10,10 +10,10 @@ from typing import Self
 import polars as pl
 from polars.io.plugins import register_io_source
 
+from services.chassis.frames import PIECE_ROWS
+
 # What waits to be written, so that neither side often waits for the other.
 _FRAMES_AHEAD = 3
-# As many as are read at a time, so that none is unpacked twice, and few enough that they take little room there.
-_ROW_GROUP = 10_000
 # How often a writer that waits looks whether anybody is left to take from it.
 _LOOK_SECONDS = 0.2
 
@@ -71,7 +71,8 @@ class FrameFile:
             while (frame := self._waiting.get()) is not None:
                 yield frame
 
-        # Light compression: the files are read once or twice, soon, on the same network.
+        # Light compression: the files are read once or twice, soon, on the same network. A row group is as many rows as
+        # are read at a time, so that none is unpacked twice.
         register_io_source(frames, schema=schema).sink_parquet(
-            self._path, compression="lz4", statistics=False, row_group_size=_ROW_GROUP
+            self._path, compression="lz4", statistics=False, row_group_size=PIECE_ROWS
         )

@@ -12,7 +12,8 @@ def give_back_large_blocks() -> None:
     """Have large blocks given back as soon as they are freed.
 
     By itself glibc raises the limit to the largest block that was ever freed, and after that what one thread fills and
-    another frees, as rows on their way to the database, leaves holes: 45 MB after a million rows. Others do not.
+    another frees, as rows on their way to the database, leaves holes: 45 MB after a million rows. Where there is no
+    glibc, nothing is done.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
     if mallopt is not None:

@@ -286,14 +286,10 @@ async def _store_assets(
                 await asyncio.wait([keeping])
 
 
-def _with_own_fields(assets: pl.DataFrame) -> pl.DataFrame:
-    """Assets with the fields of the tenant's own as one JSON object."""
-    own = assets.select(pl.selectors.starts_with(OWN_PREFIX))
-    if not own.width:
-        return assets
-    return assets.drop(own.columns).with_columns(own_fields=own.to_struct("own_fields").struct.json_encode())
-
-
 def asset_rows(assets: pl.DataFrame, fields: Sequence[str]) -> pl.DataFrame:
-    """These fields of assets as the table takes them."""
-    return _with_own_fields(assets.select(fields))
+    """These fields of assets as the table takes them: fields of the tenant's own as one JSON object."""
+    rows = assets.select(fields)
+    own = rows.select(pl.selectors.starts_with(OWN_PREFIX))
+    if not own.width:
+        return rows
+    return rows.drop(own.columns).with_columns(own_fields=own.to_struct("own_fields").struct.json_encode())

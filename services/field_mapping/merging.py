@@ -127,8 +127,8 @@ class Merged:
     def __init__(self, rows: Rows, group: pl.Series, uids: pl.Series, doubtful: pl.DataFrame) -> None:
         """`group` has the first row of each row's group, `uids` the uid of each asset, `doubtful` are groups."""
         self._rows, self._group, self._uids, self._doubtful = rows, group, uids, doubtful
-        self._leads = (group == pl.Series(range(rows.height), dtype=group.dtype)).arg_true()
-        followers = (group != pl.Series(range(rows.height), dtype=group.dtype)).arg_true()
+        is_lead = group == pl.Series(range(rows.height), dtype=group.dtype)
+        self._leads, followers = is_lead.arg_true(), (~is_lead).arg_true()
         self._followers = pl.DataFrame({"group": group.gather(followers), "row": followers}).sort("group")
 
     @property
