@@ -172,9 +172,7 @@ class Blobs:
             with source.open("rb") as stored, target.open("xb") as file:
                 _check_size(ref, os.fstat(stored.fileno()).st_size)
                 stream = self._stream(tenant, _purpose_of(ref), ref.key, stored.read(HEADER_BYTES))
-                while chunk := stored.read(READ_BYTES):
-                    file.writelines(stream.take(chunk))
-                file.write(stream.end())
+                stream.open_file(stored, file, ref.size_bytes)
         except FileNotFoundError as missing:
             raise _not_found(ref) from missing
         except CannotOpen as refused:

@@ -6,6 +6,7 @@ so that pieces that were left out, repeated, swapped or cut off at the end do no
 """
 
 from collections.abc import Iterator
+from typing import BinaryIO
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -18,8 +19,11 @@ PIECE_BYTES = 1024**2
 
 def sealed_size(size: int) -> int:
     """How many bytes `size` bytes become."""
-    pieces = max(1, -(-size // PIECE_BYTES))
-    return HEADER_BYTES + size + pieces * TAG_BYTES
+    return HEADER_BYTES + size + _pieces(size) * TAG_BYTES
+
+
+def _pieces(size: int) -> int:
+    return max(1, -(-size // PIECE_BYTES))
 
 
 class SealedStream:
@@ -64,6 +68,21 @@ class OpenedStream:
     def end(self) -> bytes:
         """The last piece."""
         return self._open(*self._cut.end(), last=True)
+
+    def open_file(self, source: BinaryIO, target: BinaryIO, size: int) -> None:
+        """Write the `size` bytes that are sealed in `source`, which stands behind the header, to `target`."""
+        # Both are filled again and again: pages that are new take longer than AES.
+        sealed, opened = bytearray(PIECE_BYTES + TAG_BYTES), memoryview(bytearray(PIECE_BYTES))
+        last = _pieces(size) - 1
+        for number in range(last + 1):
+            piece = memoryview(sealed)[: source.readinto(sealed)]
+            try:
+                length = self._cipher.decrypt_into(
+                    _nonce(number, last=number == last), piece, self._place, opened[: len(piece) - TAG_BYTES]
+                )
+            except InvalidTag:
+                raise cannot_open(*self._where) from None
+            target.write(opened[:length])
 
     def _open(self, number: int, piece: bytes, *, last: bool) -> bytes:
         try:

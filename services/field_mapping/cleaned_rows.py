@@ -7,7 +7,7 @@ from typing import Self
 import polars as pl
 
 from contracts.claim_checks import JOINED_ROWS, ROW_NUMBER
-from services.field_mapping.compact_columns import Coded, Column, gathered, stacked, whole
+from services.field_mapping.compact_columns import Coded, Column, gathered, rows_of, stacked, whole
 from services.field_mapping.identity import SOURCE, TABLE
 from services.field_mapping.normalise import SourceTable, cells_of
 
@@ -79,7 +79,7 @@ class Rows:
         """These rows: all fields, or those of the given ones that there are, with `_source` and `_order`."""
         wanted = self.columns if fields is None else [name for name in fields if name in self.columns]
         taken = {name: whole(gathered(self.columns[name], positions)) for name in wanted}
-        own = pl.concat_str(whole(gathered(self.tables, positions)), self.numbers.gather(positions))
+        own = pl.concat_str(whole(gathered(self.tables, positions)), rows_of(self.numbers, positions))
         joined = [] if self.joined is None else [pl.lit(self.joined.gather(positions))]
         source = pl.select(pl.concat_str(own, *joined, separator="; ", ignore_nulls=True)).to_series()
         return pl.DataFrame({**taken, SOURCE: source, ORDER: positions.cast(pl.Int64)})
@@ -91,7 +91,7 @@ class Rows:
         tables = Coded(self.tables.codes.gather(positions), self.tables.values)
         columns = {name: gathered(column, positions) for name, column in self.columns.items()}
         joined = None if self.joined is None else self.joined.gather(positions)
-        return replace(self, columns=columns, tables=tables, numbers=self.numbers.gather(positions), joined=joined)
+        return replace(self, columns=columns, tables=tables, numbers=rows_of(self.numbers, positions), joined=joined)
 
     def with_columns(self, frame: pl.DataFrame) -> Self:
         """The rows with other values in these columns."""
