@@ -12,6 +12,8 @@ from polars.io.plugins import register_io_source
 
 from services.chassis.frames import PIECE_ROWS
 
+# Smaller groups are slower to write and larger as files.
+_GROUP_ROWS = 5 * PIECE_ROWS
 # What waits to be written, so that neither side often waits for the other.
 _FRAMES_AHEAD = 3
 # How often a writer that waits looks whether anybody is left to take from it.
@@ -71,8 +73,14 @@ class FrameFile:
             while (frame := self._waiting.get()) is not None:
                 yield frame
 
-        # Light compression: the files are read once or twice, soon, on the same network. A row group is as many rows as
-        # are read at a time, so that none is unpacked twice.
+        # Light compression: the files are read once or twice, soon, on the same network.
         register_io_source(frames, schema=schema).sink_parquet(
-            self._path, compression="lz4", statistics=False, row_group_size=PIECE_ROWS
+            self._path, compression="lz4", statistics=False, row_group_size=_GROUP_ROWS
         )
+
+
+def pieces(path: Path) -> Iterator[pl.DataFrame]:
+    """The rows of a frame file, `PIECE_ROWS` at a time; no row group is unpacked twice."""
+    rows = pl.scan_parquet(path)
+    for start in range(0, rows.select(pl.len()).collect().item(), _GROUP_ROWS):
+        yield from rows.slice(start, _GROUP_ROWS).collect().iter_slices(PIECE_ROWS)

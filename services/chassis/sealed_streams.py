@@ -6,6 +6,7 @@ so that pieces that were left out, repeated, swapped or cut off at the end do no
 """
 
 from collections.abc import Iterator
+from io import BufferedReader
 from typing import BinaryIO
 
 from cryptography.exceptions import InvalidTag
@@ -69,7 +70,7 @@ class OpenedStream:
         """The last piece."""
         return self._open(*self._cut.end(), last=True)
 
-    def open_file(self, source: BinaryIO, target: BinaryIO, size: int) -> None:
+    def open_file(self, source: BufferedReader, target: BinaryIO, size: int) -> None:
         """Write the `size` bytes that are sealed in `source`, which stands behind the header, to `target`."""
         # Both are filled again and again: pages that are new take longer than AES.
         sealed, opened = bytearray(PIECE_BYTES + TAG_BYTES), memoryview(bytearray(PIECE_BYTES))

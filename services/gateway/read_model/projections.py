@@ -16,6 +16,7 @@ from contracts.discovery import DependencyAnalysisCompleted, InventoryCompleted
 from contracts.envelope import BlobRef, Event
 from contracts.inventory_sealing import with_names
 from contracts.planning import WavePlanningCompleted
+from services.chassis.frame_files import pieces
 from services.chassis.frames import PIECE_ROWS, insert_frames, load_frame
 from services.chassis.inventory_sealing import is_sealed
 from services.chassis.sealed_rows import sealed_frame, sealed_rows, sealing_of
@@ -43,11 +44,9 @@ def table_of(mapped: type[DeclarativeBase]) -> Table:
 
 def asset_rows(path: Path) -> Iterator[pl.DataFrame]:
     """Assets as the read model stores them, piece by piece: its own columns, and as JSON what else each has."""
-    file = pl.scan_parquet(path)
-    names = file.collect_schema().names()
+    names = pl.read_parquet_schema(path)
     own = [column.name for column in table_of(Asset).columns if column.name in names]
-    for start in range(0, file.select(pl.len()).collect().item(), PIECE_ROWS):
-        assets = file.slice(start, PIECE_ROWS).collect()
+    for assets in pieces(path):
         others = [name for name in names if name not in own and assets[name].count()]
         attributes = _without_nulls(pl.struct(others).struct.json_encode()) if others else pl.lit("{}")
         yield assets.select(*own, attributes.alias("attributes"))
