@@ -17,12 +17,8 @@ from services.agent_runner.analysis.portfolio import (
     split_list,
 )
 
-# What is read of assets; of a million of them every other column is memory.
+# What is held of assets; of a million of them every other column is memory.
 _REPEATED = ("asset_type", "operating_system_product", "operating_system_release", "application_name", *DESCRIBED_BY)
-ASSET_FIELDS = (
-    *("asset_uid", "name", "asset_id", "hostname", "vm_name", "fqdn", "ip_address", "public_ip", "dependencies"),
-    *_REPEATED,
-)
 _EXAMPLES = 10
 _EDGE = {
     "source_key": pl.String,
@@ -62,13 +58,14 @@ def analyse_dependencies(
     `namespace` and the folded name, so the same names give the same ids. Connections from an application to itself are
     left out, also where its two assets share only one of their applications.
     """
-    assets = _read(assets.lazy())
+    file = conform(assets.lazy(), ASSETS)
     connections, listed = conform(connections, CONNECTIONS), conform(applications, APPLICATION_LIST)
-    of_assets, of_list = _declared_by_assets(assets), _declared_by_list(listed)
+    of_assets, of_list = _declared_by_assets(file), _declared_by_list(listed)
     named = _named_in_list(listed)
     connected = pl.concat([connections["source"], connections["target"]]).to_frame("end").select(folded(pl.col("end")))
     ends = pl.concat([connected["end"], of_assets["end"], of_list["end"]])
-    directory = build_directory(assets, pl.concat([ends, named["end"]]))
+    directory = build_directory(file, pl.concat([ends, named["end"]]))
+    assets = _held(file)
     membership = attach_assets(assets, listed, _assets_of_list(named, directory))
     described = describe_applications(assets, listed, membership, namespace)
     assets = assets.select("asset_uid", pl.col("name").fill_null(pl.col("asset_uid")).alias("label"))
@@ -108,10 +105,10 @@ def analyse_dependencies(
     )
 
 
-def _read(assets: pl.LazyFrame) -> pl.DataFrame:
-    """What is read of assets; what repeats itself as numbers, for as texts it would be half of all that is held."""
-    read = conform(assets, {name: ASSETS[name] for name in ASSET_FIELDS})
-    return read.with_columns(pl.col(_REPEATED).cast(pl.Categorical)).collect(engine="streaming")
+def _held(assets: pl.LazyFrame) -> pl.DataFrame:
+    """What is held of assets; what repeats itself as numbers, for as texts it would be half of that."""
+    texts = assets.select("asset_uid", "name", *_REPEATED)
+    return texts.with_columns(pl.col(_REPEATED).cast(pl.Categorical)).collect(engine="streaming")
 
 
 def _named_in_list(listed: pl.DataFrame) -> pl.DataFrame:
@@ -131,9 +128,10 @@ def _assets_of_list(named: pl.DataFrame, directory: Directory) -> pl.DataFrame:
     return named.join(resolve(named["end"], directory).found, on="end").select("key", "asset_uid").unique()
 
 
-def _declared_by_assets(assets: pl.DataFrame) -> pl.DataFrame:
+def _declared_by_assets(assets: pl.LazyFrame) -> pl.DataFrame:
     """One row a dependency that an asset declares: `asset_uid`, `declared_by` (a label), `end`, `port`."""
-    return _declarations(assets.select("asset_uid", pl.col("name").alias("declared_by"), "dependencies"))
+    rows = assets.select("asset_uid", pl.col("name").alias("declared_by"), "dependencies").drop_nulls("dependencies")
+    return _declarations(rows.collect(engine="streaming"))
 
 
 def _declared_by_list(listed: pl.DataFrame) -> pl.DataFrame:
@@ -246,7 +244,7 @@ def _declared(declared: pl.DataFrame, owners: pl.DataFrame) -> pl.DataFrame:
 
 def _shared(labels: pl.DataFrame, described: pl.DataFrame) -> pl.DataFrame:
     """Assets that belong to several applications tie them together, in both directions: one edge, in order of name."""
-    several = labels.filter(pl.len().over("asset_uid") > 1)
+    several = labels.filter(pl.col("asset_uid").is_duplicated())
     pairs = several.join(several, on="asset_uid", suffix="_other").filter(pl.col("key") < pl.col("key_other"))
     edges = (
         pairs.sort("label", "asset_uid")

@@ -26,15 +26,15 @@ class Resolved:
     unknown: list[str]
 
 
-def build_directory(assets: pl.DataFrame, ends: pl.Series) -> Directory:
-    """Index every name of assets that one of these ends can mean.
+def build_directory(assets: pl.LazyFrame, ends: pl.Series) -> Directory:
+    """Index every name of assets that one of these ends can mean; of the others nothing is held.
 
     Full names (order 0) come before addresses (1), short names (2) and ids (3).
     """
-    wanted = ends.drop_nulls().unique().to_frame("end")
+    wanted = ends.drop_nulls().unique().to_frame("end").lazy()
+    assets = assets if ends.count() else assets.clear()
     labels = wanted.select(_first_label(pl.col("end"))).unique()
-    without_domain = assets.filter(pl.col("fqdn").is_null()) if wanted.height else assets.clear()
-    assets = assets if wanted.height else assets.clear()
+    without_domain = assets.filter(pl.col("fqdn").is_null())
     exact = []
     for column in ("hostname", "fqdn", "name", "vm_name"):
         named = _alias(assets, column, 0)
@@ -48,7 +48,7 @@ def build_directory(assets: pl.DataFrame, ends: pl.Series) -> Directory:
     short = (_short(_alias(without_domain, column, 0)) for column in ("hostname", "name", "vm_name"))
     bare = [names.join(labels, on="end", how="semi") for names in short]
     found = pl.concat(exact).group_by("end", "asset_uid").agg(pl.col("order").min())
-    return Directory(found, pl.concat(bare).unique())
+    return Directory(*pl.collect_all([found, pl.concat(bare).unique()], engine="streaming"))
 
 
 def resolve(ends: pl.Series, directory: Directory) -> Resolved:
@@ -66,13 +66,13 @@ def resolve(ends: pl.Series, directory: Directory) -> Resolved:
     return Resolved(found, ambiguous, wanted.join(counted, on="end", how="anti")["end"].sort().to_list())
 
 
-def _alias(assets: pl.DataFrame, column: str, order: int) -> pl.DataFrame:
+def _alias(assets: pl.LazyFrame, column: str, order: int) -> pl.LazyFrame:
     end = folded(pl.col(column)).str.strip_chars_end(".")
     named = assets.select(end.alias("end"), "asset_uid", pl.lit(order, dtype=pl.Int64).alias("order"))
     return named.filter(pl.col("end").is_not_null() & (pl.col("end") != ""))
 
 
-def _short(aliases: pl.DataFrame) -> pl.DataFrame:
+def _short(aliases: pl.LazyFrame) -> pl.LazyFrame:
     return aliases.with_columns(_first_label(pl.col("end")))
 
 
