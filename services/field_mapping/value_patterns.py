@@ -56,6 +56,7 @@ _DATE = re.compile(
     r"(?:\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.](?:\d{4}|\d{2})"
     r"|\d{1,2}[- ][a-z]{3,9}[- ,]+\d{2,4}|[a-z]{3,9} \d{1,2},? \d{4})"
     r"(?:[t ,]+\d{1,2}:\d{2}.*)?"
+    r"|(?:\d+ ?(?:y(?:ears?|rs?)?|m(?:onths?|os?)?|w(?:eeks?)?|d(?:ays?)?),? ?){1,4}(?:ago|old)"
 )
 _DURATION = re.compile(
     r"[<>~]?\s*\d+(?:[.,]\d+)?\s*(?:s|sec|seconds?|m|min|mins|minutes?|h|hr|hrs|hours?|d|days?|w|weeks?"

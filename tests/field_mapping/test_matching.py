@@ -49,6 +49,7 @@ def field_of(name: str, values: list[str], around: Columns | None = None) -> str
         ("ip_addr", ["10.1.2.3", "10.1.2.4"], "ip_address"),
         ("env", ["PROD", "DEV"], "environment"),
         ("SerialNumber0", ["CZJ0230K9Q"], "serial_number"),
+        ("Last scan", ["45 days ago", "2 weeks ago"], "last_seen"),
     ],
 )
 def test_common_columns_of_a_cmdb_are_accepted(name: str, values: list[str], field: str) -> None:
@@ -147,6 +148,8 @@ def test_values_decide_where_the_name_has_two_meanings() -> None:
     assert field_of("Classification", ["Confidential", "Public"]) == "data_classification"
     assert field_of("Database", ["Oracle", "SQL Server"]) == "database_engine"
     assert field_of("Database", ["CRMPRD", "HRDB"]) == "database_name"
+    assert field_of("Age", ["15y 0m ago", "3y 2m ago"]) == "install_date"
+    assert field_of("Age", ["15", "3"]) is None
 
 
 def test_values_that_contradict_the_name_win() -> None:
