@@ -75,21 +75,26 @@ def attach_assets(assets: pl.DataFrame, application_list: pl.DataFrame, list_ass
     applications that an asset was named for when it is a shared platform, else it is null.
     """
     listed = application_list.select(folded(pl.col("application_name")).alias("key")).drop_nulls()
-    written = assets.select("asset_uid", pl.col("application_name").cast(pl.String).alias("name")).drop_nulls()
+    written = assets.select("asset_uid", "application_name").drop_nulls()
+    # Many assets have the same text, which is read once.
+    texts = written.select(pl.col("application_name").unique()).with_columns(
+        pl.col("application_name").cast(pl.String).alias("name")
+    )
     # A listed name may hold a comma itself ("Foo, Inc. portal"): whole names go first.
     whole = folded(pl.col("name")).is_in(listed["key"].implode())
-    entries = written.filter(~whole).with_columns(split_list(pl.col("name"))).explode("name")
-    named = (
-        pl.concat([written.filter(whole), entries])
+    entries = texts.filter(~whole).with_columns(split_list(pl.col("name"))).explode("name")
+    names = (
+        pl.concat([texts.filter(whole), entries])
         .with_columns(_tidy(pl.col("name")), folded(pl.col("name")).alias("key"))
         .filter(pl.col("key").is_not_null() & ~pl.col("key").is_in(_NOT_A_NAME))
     )
-    named = pl.concat(
-        [named.select("asset_uid", "key", "name"), list_assets.with_columns(pl.col("key").alias("name"))],
-        how="diagonal",
-    )
-    named = named.sort("name").unique(["asset_uid", "key"], keep="first", maintain_order=True)
-    platforms = named.group_by("asset_uid").agg(pl.col("name").sort().alias("platform_of"))
+    of_assets = written.join(names, on="application_name").select("asset_uid", "key", "name")
+    named = pl.concat([of_assets, list_assets.with_columns(pl.col("key").alias("name"))], how="diagonal")
+    # Most assets have one application, and what is asked of the others is not computed for all.
+    alone = ~named["asset_uid"].is_duplicated()
+    several = named.filter(~alone).sort("name").unique(["asset_uid", "key"], keep="first", maintain_order=True)
+    named = pl.concat([named.filter(alone), several])
+    platforms = several.group_by("asset_uid").agg(pl.col("name").sort().alias("platform_of"))
     platforms = platforms.filter(pl.col("platform_of").list.len() > SHARED_PLATFORM_APPLICATIONS)
     own = (
         assets.select("asset_uid", _own_name(assets))
