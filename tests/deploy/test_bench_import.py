@@ -8,9 +8,9 @@ from deploy.bench.import_bench import PHASES, Round, growth, measure, summary
 from deploy.bench.platform_process import PlatformProcess
 
 ROUNDS = [
-    Round(copy_seconds=1.0, import_seconds=4.0, phases=dict.fromkeys(PHASES, 1.0), assets=90),
-    Round(copy_seconds=2.0, import_seconds=6.0, phases=dict.fromkeys(PHASES, 1.5), assets=90),
-    Round(copy_seconds=1.0, import_seconds=5.0, phases=dict.fromkeys(PHASES, 1.25), assets=90),
+    Round(copy_seconds=1.0, import_seconds=4.0, phases=dict.fromkeys(PHASES, 1.0), assets=90, peaks={}),
+    Round(copy_seconds=2.0, import_seconds=6.0, phases=dict.fromkeys(PHASES, 1.5), assets=90, peaks={}),
+    Round(copy_seconds=1.0, import_seconds=5.0, phases=dict.fromkeys(PHASES, 1.25), assets=90, peaks={}),
 ]
 
 
@@ -37,7 +37,9 @@ def test_figures_of_the_small_and_the_large_file_say_which_they_are() -> None:
 
 
 def test_growth_compares_the_time_for_a_row() -> None:
-    one = {rows: [Round(1.0, seconds, {}, 0)] for rows, seconds in ((10_000, 0.5), (100_000, 2.0), (1_000_000, 30.0))}
+    one = {
+        rows: [Round(1.0, seconds, {}, 0, {})] for rows, seconds in ((10_000, 0.5), (100_000, 2.0), (1_000_000, 30.0))
+    }
     assert growth(one) == {"linear_1m_vs_10k": pytest.approx(0.6), "linear_1m_vs_100k": pytest.approx(1.5)}
     assert growth({10_000: one[10_000]}) == {}
 
@@ -52,6 +54,7 @@ async def test_a_small_file_goes_through_the_whole_platform() -> None:
     figures = result.figures
     assert figures["rows"] == 300
     assert 250 < figures["assets"] <= 300
+    assert 50 < figures["platform_until_assets_peak_resident_mb"] <= figures["platform_peak_resident_mb"]
     assert sum(figures[f"{phase}_seconds"] for phase in PHASES) == pytest.approx(figures["import_seconds"])
     assert all(figures[f"{phase}_seconds"] > 0 for phase in PHASES)
     assert result.ratios["import_to_copy"] == pytest.approx(figures["import_seconds"] / figures["copy_seconds"])
