@@ -57,7 +57,9 @@ class ColumnMapping(Value):
     column: str
     field: str | None = Field(description="Id of the canonical field, or null when the column maps to nothing")
     confidence: float = Field(ge=0, le=1)
-    status: MappingStatus
+    status: MappingStatus = Field(
+        description="`review` where a person decides on the field, or on that there is none; `unmapped` without a field"
+    )
     unit: str | None = Field(default=None, description="Unit of bare numbers in the source: MB, GB, MHz, …")
     reason: str
     alternatives: list[str] = []

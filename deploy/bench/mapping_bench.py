@@ -29,7 +29,7 @@ from deploy.bench.mapping_score import Answer, answers, confusions, figures
 from deploy.bench.mapping_sets import OWN_SETS, LabelledTable, load, phrases_without
 from deploy.bench.results import Result
 from services.field_mapping.column_names import read_name
-from services.field_mapping.matching import ACCEPT_BY_MEANING_AT, propose
+from services.field_mapping.matching import propose
 from services.field_mapping.nearness import Nearness, installed_nearness
 
 PEERS: list[str] = []  # They have an environment of their own: COMA needs older libraries than the platform.
@@ -77,7 +77,7 @@ def measure(tables: Sequence[LabelledTable], others: Mapping[str, Answered]) -> 
     found = {f"seen_{name}": value for name, value in figures(seen).items()}
     found |= {f"unseen_{name}": value for name, value in figures(unseen).items()}
     if nearness is not None:
-        by_meaning = figures(unseen_answers(tables, nearness), ACCEPT_BY_MEANING_AT)
+        by_meaning = figures(unseen_answers(tables, nearness))
         found |= {f"unseen_by_meaning_{name}": value for name, value in by_meaning.items()}
     ours = least_seconds(lambda: [_propose_afresh(table) for table in tables])
     found |= {

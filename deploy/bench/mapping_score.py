@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from contracts.discovery import ColumnMapping
 from deploy.bench.mapping_sets import Answers, LabelledTable
-from services.field_mapping.matching import ACCEPT_AT
 
 # Spellings of one unit: 1 GB is 1,024 MB here, as in the catalogue.
 _SAME_UNIT = {"MiB": "MB", "GiB": "GB", "KiB": "KB", "TiB": "TB", "B": "bytes", "byte": "bytes"}
@@ -15,10 +14,11 @@ _BINS = 10
 
 @dataclass(frozen=True)
 class Answer:
-    """What was said of one column, with what may be said and the unit that is right."""
+    """What was said of one column, with what may be said and the unit that is right; `accepted`: nobody is asked."""
 
     field: str | None
     confidence: float
+    accepted: bool
     unit: str | None
     right: Answers
     right_unit: str | None
@@ -32,10 +32,11 @@ class Answer:
 def answers(table: LabelledTable, columns: Iterable[ColumnMapping]) -> list[Answer]:
     """The labelled columns of one table with what a mapping says of them."""
     said = {column.column: column for column in columns}
-    return [
-        Answer(said[name].field, said[name].confidence, said[name].unit, right, table.units.get(name))
-        for name, right in table.answers.items()
-    ]
+    return [_answer(said[name], right, table.units.get(name)) for name, right in table.answers.items()]
+
+
+def _answer(said: ColumnMapping, right: Answers, unit: str | None) -> Answer:
+    return Answer(said.field, said.confidence, said.status != "review", said.unit, right, unit)
 
 
 def share(part: int, whole: int) -> float:
@@ -48,9 +49,9 @@ def percent_right(given: Sequence[Answer]) -> float:
     return share(sum(answer.hit for answer in given), len(given))
 
 
-def figures(given: Sequence[Answer], accept_at: float = ACCEPT_AT) -> dict[str, float]:
+def figures(given: Sequence[Answer]) -> dict[str, float]:
     """All figures by name. Of the mapped columns only those count that a field must be found for."""
-    accepted = [answer for answer in given if answer.confidence >= accept_at]
+    accepted = [answer for answer in given if answer.accepted]
     mapped = [answer for answer in accepted if answer.field is not None]
     must = [answer for answer in given if None not in answer.right]
     measured = [answer for answer in given if answer.right_unit and answer.field is not None and answer.hit]

@@ -19,8 +19,6 @@ from services.cli.wording import count, percent, table_name, words
 # More waves than this are for the report and not for a terminal.
 MOST_WAVES = 20
 MOST_ENTRIES = 20
-# Of columns taken to mean nothing with less, one in four does mean something (labelled exports of unseen vendors).
-DOUBTFUL_NOTHING = 0.7
 # Of a wave's risks; the report has more of each.
 MOST_RISKS = 1
 
@@ -64,7 +62,7 @@ def _doubtful_columns(details: dict[str, Any]) -> RenderableType:
         name = table_name(mapping.file_name, mapping.sheet)
         parts += [Text(f"  {each.reason}") for each in (mapping.source.drift if mapping.source else [])]
         if not doubtful:
-            parts += [f"[bold]{escape(name)}[/]  {count(clear, 'column')}, none doubtful", *_near_misses(mapping)]
+            parts.append(f"[bold]{escape(name)}[/]  {count(clear, 'column')}, none doubtful")
             continue
         title = f"{escape(name)}  {count(len(doubtful), 'doubtful column')}, {clear} clear"
         table = new_table("Column", "Proposed", "Confidence", "Else", "Why", title=title)
@@ -72,7 +70,7 @@ def _doubtful_columns(details: dict[str, Any]) -> RenderableType:
         if advice:
             table.add_column("Agent")
         for column in doubtful:
-            proposed = f"{column.field} ({column.unit})" if column.unit else column.field or "–"
+            proposed = f"{column.field} ({column.unit})" if column.unit else column.field or "nothing"
             others = ", ".join(column.alternatives[:2])
             row: list[RenderableType] = [
                 Text(column.column),
@@ -83,18 +81,8 @@ def _doubtful_columns(details: dict[str, Any]) -> RenderableType:
             ]
             said = advice.get(f"{mapping.table_id}|{column.column}"[:500])
             table.add_row(*row, *([_opinion(said)] if advice else []))
-        parts += [table, *_near_misses(mapping)]
+        parts.append(table)
     return Group(*parts)
-
-
-def _near_misses(mapping: TableMapping) -> list[RenderableType]:
-    """Columns that will not be used though it is not certain that they mean nothing: the decision may name a field."""
-    near = [
-        f"{column.column} ({', '.join(column.alternatives[:2])})"
-        for column in mapping.columns
-        if column.status == "unmapped" and column.confidence < DOUBTFUL_NOTHING and column.alternatives
-    ]
-    return [Text(f"  Left out, though they might mean something: {'; '.join(near)}")] if near else []
 
 
 def _about_advice(details: dict[str, Any]) -> list[RenderableType]:

@@ -149,8 +149,8 @@ def mapping_table(columns: Iterable[ColumnMapping], title: str | None = None) ->
     for column in columns:
         table.add_row(
             Text(column.column),
-            column.field or "–",
             # How sure it is that a column means nothing matters, too; of one that was only heard of nothing is known.
+            column.field or ("nothing" if column.confidence else "–"),
             percent(column.confidence) if column.confidence else "",
             column.unit or "",
             f"[{colours[column.status]}]{column.status}[/]",

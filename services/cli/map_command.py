@@ -49,16 +49,13 @@ def map_columns(file: MappedFile, as_json: bool = False) -> None:
 def columns_for_programs(mappings: "list[TableMapping]") -> list[dict[str, Any]]:
     """Every column in the file's order; its table too where there are several. `accepted`: nobody needs to look."""
     from services.cli.wording import table_name
-    from services.field_mapping.matching import accept_at
-    from services.field_mapping.nearness import installed_nearness
 
     rows = []
     for mapping in mappings:
-        least = accept_at(mapping.kind != "connections" and installed_nearness() is not None)
         table = {"table": table_name(mapping.file_name, mapping.sheet)} if len(mappings) > 1 else {}
         for column in mapping.columns:
             row = column.model_dump(include={"column", "field", "confidence", "unit", "reason", "alternatives"})
-            rows.append({**table, **row, "accepted": column.confidence >= least})
+            rows.append({**table, **row, "accepted": column.status != "review"})
     return rows
 
 

@@ -76,6 +76,11 @@ def unmapped_reason(
     return f"No canonical field has a name like “{column.name}”{empty or ' and its values fit none'}."
 
 
+def values_told(values: ValueProfile) -> str:
+    """What a person looks at who decides whether a column means anything."""
+    return f"It holds values such as “{values.samples[0][:40]}”."
+
+
 def _evidence(values: ValueProfile, rule: FieldRule, unit: SourceUnit | None) -> str:
     if unit is not None:
         return unit.because if values.samples else f"{unit.because}; the column is empty"

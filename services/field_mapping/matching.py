@@ -8,7 +8,7 @@ from contracts.discovery import ColumnMapping, MappingStatus, TableMapping, Tabl
 from services.field_mapping.column_names import read_name
 from services.field_mapping.evidence import ColumnEvidence, column_evidence, with_rivals
 from services.field_mapping.lexicon import OPEN_RULE, Subject, unmapped_reasons
-from services.field_mapping.mapping_reasons import mapped_reason, unmapped_reason
+from services.field_mapping.mapping_reasons import mapped_reason, unmapped_reason, values_told
 from services.field_mapping.name_evidence import common_prefixes
 from services.field_mapping.nearness import NEAR, Nearness
 from services.field_mapping.phrase_book import PhraseBook, connection_phrases, inventory_phrases
@@ -119,14 +119,18 @@ def _mapping(item: Assessment, book: PhraseBook, neighbours: Sequence[str], subj
     named = [other for other, likely in item.ranked if likely >= _WORTH_NAMING][:4]
     column, values = item.evidence.column, item.evidence.values
     rival = item.evidence.fields.get(field, {}).get("rival", 0.0) >= _RIVAL
+    least = accept_at(item.evidence.near is not None)
     if probability <= item.nothing:
         refused = unmapped_reasons().get(item.evidence.refusal or "")
+        reason = item.said.reason or unmapped_reason(column, values, refused, named[:1], rival)
+        # Of a column without values a person knows no more, and loses nothing.
+        doubtful = item.nothing < least and bool(values.samples)
         return ColumnMapping(
             column=column.name,
             field=None,
             confidence=_confidence(item.nothing),
-            status="unmapped",
-            reason=item.said.reason or unmapped_reason(column, values, refused, named[:1], rival),
+            status="review" if doubtful else "unmapped",
+            reason=f"{reason} {values_told(values)}" if doubtful else reason,
             alternatives=named[:3],
         )
     rule = book.rules.get(field, OPEN_RULE)
@@ -136,7 +140,7 @@ def _mapping(item: Assessment, book: PhraseBook, neighbours: Sequence[str], subj
         said_unit = None
     if said_unit is not None:
         unit = SourceUnit(said_unit, f"its bare numbers are in {said_unit}")
-    status: MappingStatus = "accepted" if probability >= accept_at(item.evidence.near is not None) else "review"
+    status: MappingStatus = "accepted" if probability >= least else "review"
     close = next((other for other, likely in item.ranked[1:2] if likely > _CLOSE * probability), None)
     match = item.evidence.matches.get(field)
     near = item.evidence.near is not None and item.evidence.near.get(field, 0.0) >= NEAR

@@ -73,11 +73,11 @@ def test_a_label_for_a_column_that_is_not_there_is_refused(tmp_path: Path) -> No
 
 def test_figures_count_what_they_say() -> None:
     given = [
-        Answer("memory_gb", 0.95, "MiB", frozenset({"memory_gb"}), "MB"),
-        Answer("hostname", 0.95, None, frozenset({"fqdn"}), None),
-        Answer(None, 0.6, None, frozenset({"model"}), None),
-        Answer(None, 0.95, None, NOTHING, None),
-        Answer("cost", 0.5, None, NOTHING, None),
+        Answer("memory_gb", 0.95, True, "MiB", frozenset({"memory_gb"}), "MB"),
+        Answer("hostname", 0.95, True, None, frozenset({"fqdn"}), None),
+        Answer(None, 0.6, False, None, frozenset({"model"}), None),
+        Answer(None, 0.95, True, None, NOTHING, None),
+        Answer("cost", 0.5, False, None, NOTHING, None),
     ]
     found = figures(given)
     assert found["right_percent"] == 40
@@ -90,7 +90,8 @@ def test_figures_count_what_they_say() -> None:
 
 
 def test_calibration_error_is_the_gap_between_confidence_and_truth() -> None:
-    always_sure = [Answer("model", 0.9, None, frozenset({right}), None) for right in ("model", "model", "cost", "cost")]
+    rights = ("model", "model", "cost", "cost")
+    always_sure = [Answer("model", 0.9, True, None, frozenset({right}), None) for right in rights]
     assert calibration_error(always_sure) == pytest.approx(0.4)
     assert calibration_error([]) == 0
 

@@ -80,6 +80,25 @@ async def test_a_decision_at_the_gate_is_learned_and_can_be_taken_back(embedded:
     assert last["field"] != "support_group"
 
 
+async def test_a_column_that_seems_to_mean_nothing_is_asked_about_once(embedded: Platform) -> None:
+    client, _ = await embedded.client.in_new_tenant()
+    doubtful = EXPORT.replace("Xyzzy", "Hosting Type")
+    first = await discovered(client, doubtful)
+    (asked,) = [each for each in first.tasks["field_mapping"]["details"]["mappings"][0]["columns"]
+                if each["status"] == "review"]  # fmt: skip
+    assert (asked["column"], asked["field"]) == ("Hosting Type", None)
+    decided = await column(client, first, "Hosting Type")
+    assert (decided["field"], decided["status"]) == (None, "unmapped")
+    assert decided["reason"].endswith("It holds values such as “blue”. Confirmed by operator.")
+    await embedded.settled()
+    assert "field_mapping" not in (await discovered(client, doubtful)).tasks
+
+    other, _ = await embedded.client.in_new_tenant()
+    edited = await discovered(other, doubtful, {"Hosting Type": "support_group"})
+    page = await other.get("/assets", flow_id=edited.last["flow_id"])
+    assert {each["attributes"]["support_group"] for each in page["items"]} == {"blue", "green"}
+
+
 async def test_after_feedback_on_ram_gb_fewer_fields_are_missing(embedded: Platform) -> None:
     client = embedded.client
     await taught(client, {"text": "RAM_GB is not Memory"})

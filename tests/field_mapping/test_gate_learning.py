@@ -50,6 +50,21 @@ async def test_a_fork_that_waits_at_the_gate_teaches_as_its_origin_does(running:
     assert column(await running.mapped(tenant, SERVERS), "Xyzzy").field == "cluster"
 
 
+async def test_a_column_that_was_confirmed_to_mean_nothing_is_not_asked_about_again(running: FieldMapping) -> None:
+    tenant = some_tenant()
+    doubtful = "HOSTNAME,RAM_GB,Hosting Type\nsrv1,16,SaaS\nsrv2,32,On premise\n"
+    proposal = await running.mapped(tenant, doubtful)
+    assert (column(proposal, "Hosting Type").status, proposal.review_count) == ("review", 1)
+    task = asked(proposal, flow_id=proposal.flow_id)
+    await running.tell(task, approved(task))
+    (lesson,) = running.last(FieldMappingLearned).added
+    assert (lesson.column, lesson.verdict, lesson.field) == ("Hosting Type", "is", None)
+    again = await running.mapped(tenant, doubtful)
+    assert (column(again, "Hosting Type").field, column(again, "Hosting Type").status) == (None, "unmapped")
+    assert again.review_count == 0
+    assert column(again, "Hosting Type").reason.startswith("Cleo confirmed it on ")
+
+
 async def test_a_decision_that_overtakes_its_question_is_tried_again(running: FieldMapping) -> None:
     tenant = some_tenant()
     task = asked(await running.mapped(tenant, SERVERS), flow_id=uuid7())

@@ -10,6 +10,7 @@ from contracts.catalog import CATALOG, CONNECTION_FIELDS
 from contracts.discovery import ColumnMapping, ColumnProfile, TableKind, TableMapping, TableProfile
 from contracts.envelope import BlobRef
 from services.field_mapping.matching import ACCEPT_AT, propose
+from services.field_mapping.value_profiles import ValueProfile
 
 Columns = dict[str, list[str]]
 SERVER: Columns = {"Hostname": ["srv-app-01", "srv-db-02"], "Operating System": ["Windows Server 2019", "RHEL 8"]}
@@ -126,6 +127,24 @@ def test_columns_of_no_use_for_a_migration_are_left_out(name: str, values: list[
 )
 def test_a_name_that_could_mean_several_things_goes_to_review(name: str, values: list[str]) -> None:
     assert mapped({**SERVER, name: values})[name].status == "review"
+
+
+DOUBTFUL: Columns = {"Hosting Type": ["SaaS", "On premise"]}
+
+
+def test_a_column_that_may_mean_something_after_all_goes_to_review_with_a_value_of_it() -> None:
+    column = mapped({**SERVER, **DOUBTFUL})["Hosting Type"]
+    assert (column.field, column.status, column.unit) == (None, "review", None)
+    assert column.confidence < ACCEPT_AT
+    assert column.alternatives == ["is_virtual"]
+    assert column.reason.endswith("It holds values such as “SaaS”.")
+
+
+@pytest.mark.parametrize("values", [[], ["N/A", "-"]])
+def test_nobody_is_asked_whether_a_column_without_values_means_anything(values: list[str]) -> None:
+    column = mapped({**SERVER, "Aliases": values})["Aliases"]
+    assert (column.field, column.status) == (None, "unmapped")
+    assert column.confidence < ACCEPT_AT
 
 
 def test_a_second_column_for_a_field_goes_to_review_when_it_is_named_exactly() -> None:
@@ -267,10 +286,13 @@ def test_every_proposal_is_consistent(columns: Columns, kind: TableKind) -> None
         assert {column.field, *column.alternatives} - {None} <= known
         assert len(column.alternatives) <= 3
         assert column.reason.endswith(".")
-        if column.field is None:
-            assert (column.status, column.unit) == ("unmapped", None)
+        doubtful = column.confidence < ACCEPT_AT
+        if column.field is not None:
+            assert column.status == ("review" if doubtful else "accepted")
+        elif any(ValueProfile(columns[column.column]).samples):
+            assert (column.status, column.unit) == ("review" if doubtful else "unmapped", None)
         else:
-            assert column.status == ("accepted" if column.confidence >= ACCEPT_AT else "review")
+            assert (column.status, column.unit) == ("unmapped", None)
         assert 0 < column.confidence < 1
 
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from contracts.discovery import ColumnMapping
 from services.field_mapping.matching import propose
 from services.field_mapping.taught import NOTHING_TAUGHT, Taught, Verdict, column_key
-from tests.field_mapping.test_matching import SERVER, table
+from tests.field_mapping.test_matching import DOUBTFUL, SERVER, table
 
 
 def mapped(name: str, values: list[str], verdict: Verdict) -> ColumnMapping:
@@ -29,6 +29,13 @@ def test_a_settled_column_is_accepted_with_the_reason_of_who_settled_it_and_the_
 def test_a_column_that_was_settled_to_map_to_nothing_is_left_out_whatever_its_name_says() -> None:
     column = mapped("Serial Number", ["CZJ0230K9Q"], Verdict(settled=True, reason="Ann said so."))
     assert (column.field, column.status, column.reason) == (None, "unmapped", "Ann said so.")
+
+
+def test_a_doubtful_column_that_was_settled_to_map_to_nothing_is_not_asked_about() -> None:
+    ((name, values),) = DOUBTFUL.items()
+    assert mapped(name, values, Verdict()).status == "review"
+    column = mapped(name, values, Verdict(settled=True, reason="Ann confirmed it."))
+    assert (column.field, column.status, column.reason) == (None, "unmapped", "Ann confirmed it.")
 
 
 def test_a_column_that_would_be_left_out_is_mapped_where_people_settled_it() -> None:

@@ -82,6 +82,17 @@ def test_what_was_left_alone_at_the_gate_is_confirmed() -> None:
     assert table.columns[1] == proposed[0].columns[1]
 
 
+def test_a_column_that_seems_to_mean_nothing_is_confirmed_as_such_or_becomes_a_field() -> None:
+    proposed = [to_review(mapped("A", None, "review"), mapped("B", None, "review"))]
+
+    [table] = decided_mappings(proposed, {str(TABLE_ID): {"B": "cluster"}}, "Ada")
+
+    assert [(column.field, column.status, column.reason) for column in table.columns] == [
+        (None, "unmapped", "Looks like it. Confirmed by Ada."),
+        ("cluster", "accepted", "Decided by Ada."),
+    ]
+
+
 def test_a_rejection_ends_the_flow() -> None:
     waiting = at_the_gate()
 

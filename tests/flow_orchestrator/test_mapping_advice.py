@@ -9,10 +9,11 @@ from contracts.agents import AgentResult
 from contracts.discovery import FieldMappingCompleted, InventoryRequested
 from contracts.envelope import Event
 from services.agent_runner.agents.cmdb_analyst.crew import AGENT
-from services.agent_runner.agents.cmdb_analyst.rules import Columns
+from services.agent_runner.agents.cmdb_analyst.rules import Columns, name_columns
 from services.flow_orchestrator.engine import tick
 from services.flow_orchestrator.flows.mapping_advice import PATIENCE
-from tests.flow_orchestrator.answers import TABLE_ID, answer, decision
+from tests.flow_orchestrator.answers import TABLE_ID, answer, decision, to_review
+from tests.flow_orchestrator.answers import mapped as doubtful_mapping
 from tests.flow_orchestrator.run import Run
 from tests.flow_orchestrator.test_engine import DISCOVERY
 
@@ -38,6 +39,21 @@ def test_a_doubtful_column_of_connections_is_asked_about_as_one() -> None:
     assert isinstance(request, AgentTaskRequested)
     (column,) = Columns.model_validate(request.inputs).items
     assert column.kind == "connections"
+
+
+def test_an_agent_is_asked_about_a_column_that_seems_to_mean_nothing() -> None:
+    run = Run(DISCOVERY).answer("data_import")
+    reply = answer(run.request("field_mapping"), True)
+    assert isinstance(reply, FieldMappingCompleted)
+    doubt = doubtful_mapping("Nm", None, "review").model_copy(update={"alternatives": ["hostname"]})
+    run.hear(reply.model_copy(update={"ask_agent": True, "mappings": [to_review(doubt)]}))
+    request = run.request("mapping_advice")
+    assert isinstance(request, AgentTaskRequested)
+    question = Columns.model_validate(request.inputs)
+    assert [(item.column, item.field, item.alternatives) for item in question.items] == [("Nm", None, ["hostname"])]
+    (said,) = name_columns(question).answers
+    assert (said.field, said.confidence, said.rationale) == (None, 0.5, "Looks like it.")
+    assert said.confidence < AGENT.sure
 
 
 def advice(request: Event) -> AgentTaskCompleted:

@@ -44,5 +44,6 @@ def _decided(column: ColumnMapping, edits: Mapping[str, Any], decided_by: str) -
             }
         )
     if column.status == "review":
-        return column.model_copy(update={"status": "accepted", "reason": f"{column.reason} Confirmed by {decided_by}."})
+        status = "unmapped" if column.field is None else "accepted"
+        return column.model_copy(update={"status": status, "reason": f"{column.reason} Confirmed by {decided_by}."})
     return column
