@@ -136,13 +136,13 @@ def test_a_column_that_may_mean_something_after_all_goes_to_review_with_a_value_
     column = mapped({**SERVER, **DOUBTFUL})["Hosting Type"]
     assert (column.field, column.status, column.unit) == (None, "review", None)
     assert column.confidence < ACCEPT_AT
-    assert column.alternatives == ["is_virtual"]
+    assert "is_virtual" in column.alternatives
     assert column.reason.endswith("It holds values such as “SaaS”.")
 
 
 @pytest.mark.parametrize("values", [[], ["N/A", "-"]])
 def test_nobody_is_asked_whether_a_column_without_values_means_anything(values: list[str]) -> None:
-    column = mapped({**SERVER, "Aliases": values})["Aliases"]
+    column = mapped({**SERVER, "Hosting Type": values})["Hosting Type"]
     assert (column.field, column.status) == (None, "unmapped")
     assert column.confidence < ACCEPT_AT
 
