@@ -134,7 +134,9 @@ def test_map_proposes_a_field_for_every_column(inventory: Path) -> None:
 
 def test_map_accepts_what_nobody_would_be_asked_about(tmp_path: Path) -> None:
     path = tmp_path / "servers.csv"
-    path.write_text("Hostname,Hosting Type,Tier,Network number,Xyzzy\nsrv1,SaaS,1,,plugh\nsrv2,On premise,2,N/A,plover\n")
+    path.write_text(
+        "Hostname,Hosting Type,Tier,Network number,Xyzzy\nsrv1,SaaS,1,,plugh\nsrv2,On premise,2,N/A,plover\n"
+    )
     columns = json.loads(run(app, ["map", str(path), "--json"]).stdout)["columns"]
     asked = {column["column"]: not column["accepted"] for column in columns}
     assert asked == {"Hostname": False, "Hosting Type": True, "Tier": True, "Network number": False, "Xyzzy": False}

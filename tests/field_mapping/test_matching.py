@@ -11,6 +11,7 @@ from contracts.discovery import ColumnMapping, ColumnProfile, TableKind, TableMa
 from contracts.envelope import BlobRef
 from services.field_mapping.matching import ACCEPT_AT, propose
 from services.field_mapping.value_profiles import ValueProfile
+from services.field_mapping.withholding import withheld
 
 Columns = dict[str, list[str]]
 SERVER: Columns = {"Hostname": ["srv-app-01", "srv-db-02"], "Operating System": ["Windows Server 2019", "RHEL 8"]}
@@ -138,6 +139,11 @@ def test_a_column_that_may_mean_something_after_all_goes_to_review_with_a_value_
     assert column.confidence < ACCEPT_AT
     assert "is_virtual" in column.alternatives
     assert column.reason.endswith("It holds values such as “SaaS”.")
+
+
+def test_the_doubt_about_a_column_of_a_sealed_inventory_quotes_no_cell() -> None:
+    column = withheld([propose(table({**SERVER, **DOUBTFUL}))])[0].columns[-1]
+    assert (column.status, column.reason.rpartition(". ")[2]) == ("review", "It holds values such as “…”.")
 
 
 @pytest.mark.parametrize("values", [[], ["N/A", "-"]])
