@@ -89,7 +89,7 @@ def _after(column: ColumnChange) -> str:
 
 
 def _proposal(field: str | None, unit: str | None, status: str) -> str:
-    return f"{field or '–'}{f' in {unit}' if unit else ''} ({status})"
+    return f"{field or 'nothing'}{f' in {unit}' if unit else ''} ({status})"
 
 
 def lesson_table(lessons: Iterable[LessonView], title: str | None = None) -> RenderableType:

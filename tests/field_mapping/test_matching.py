@@ -15,6 +15,7 @@ from services.field_mapping.withholding import withheld
 
 Columns = dict[str, list[str]]
 SERVER: Columns = {"Hostname": ["srv-app-01", "srv-db-02"], "Operating System": ["Windows Server 2019", "RHEL 8"]}
+DOUBTFUL: Columns = {"Hosting Type": ["SaaS", "On premise"]}
 
 
 def table(columns: Columns, kind: TableKind = "inventory", sheet: str | None = None) -> TableProfile:
@@ -128,9 +129,6 @@ def test_columns_of_no_use_for_a_migration_are_left_out(name: str, values: list[
 )
 def test_a_name_that_could_mean_several_things_goes_to_review(name: str, values: list[str]) -> None:
     assert mapped({**SERVER, name: values})[name].status == "review"
-
-
-DOUBTFUL: Columns = {"Hosting Type": ["SaaS", "On premise"]}
 
 
 def test_a_column_that_may_mean_something_after_all_goes_to_review_with_a_value_of_it() -> None:
@@ -292,13 +290,10 @@ def test_every_proposal_is_consistent(columns: Columns, kind: TableKind) -> None
         assert {column.field, *column.alternatives} - {None} <= known
         assert len(column.alternatives) <= 3
         assert column.reason.endswith(".")
-        doubtful = column.confidence < ACCEPT_AT
-        if column.field is not None:
-            assert column.status == ("review" if doubtful else "accepted")
-        elif any(ValueProfile(columns[column.column]).samples):
-            assert (column.status, column.unit) == ("review" if doubtful else "unmapped", None)
-        else:
-            assert (column.status, column.unit) == ("unmapped", None)
+        asked = column.field is not None or bool(ValueProfile(columns[column.column]).samples)
+        clear = "unmapped" if column.field is None else "accepted"
+        assert column.status == ("review" if asked and column.confidence < ACCEPT_AT else clear)
+        assert column.field is not None or column.unit is None
         assert 0 < column.confidence < 1
 
 
