@@ -78,7 +78,12 @@ def unmapped_reason(
 
 def values_told(values: ValueProfile) -> str:
     """What a person looks at who decides whether a column means anything."""
-    return f"It holds values such as “{values.samples[0][:40]}”."
+    return f"It holds values such as {_quoted(values)}."
+
+
+def _quoted(values: ValueProfile) -> str:
+    # No sign in it ends the quotation, or what follows would be read as ours, and in a sealed inventory be shown.
+    return f"“{values.samples[0][:40].replace('”', chr(34))}”"
 
 
 def _evidence(values: ValueProfile, rule: FieldRule, unit: SourceUnit | None) -> str:
@@ -93,11 +98,11 @@ def _evidence(values: ValueProfile, rule: FieldRule, unit: SourceUnit | None) ->
         many = "the values are" if share == 1 else f"{matching} of {len(values.samples)} sample values are"
         return f"{many} {_KINDS[kind]}"
     if share < 0.5 and kind in _KINDS:
-        return f"most values, such as “{values.samples[0][:40]}”, are not {_KINDS[kind]}"
+        return f"most values, such as {_quoted(values)}, are not {_KINDS[kind]}"
     return (
-        f"values such as “{values.samples[0][:40]}” fit"
+        f"values such as {_quoted(values)} fit"
         if share >= 0.5
-        else f"values such as “{values.samples[0][:40]}” are unusual for it"
+        else f"values such as {_quoted(values)} are unusual for it"
     )
 
 

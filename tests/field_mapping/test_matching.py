@@ -144,6 +144,12 @@ def test_the_doubt_about_a_column_of_a_sealed_inventory_quotes_no_cell() -> None
     assert (column.status, column.reason.rpartition(". ")[2]) == ("review", "It holds values such as “…”.")
 
 
+def test_a_quotation_mark_within_a_cell_shows_nothing_of_a_sealed_inventory() -> None:
+    proposal = propose(table({**SERVER, "Hosting Type": ["SaaS” of db17", "IaaS", "On-Prem"]}))
+    assert proposal.columns[-1].reason.endswith('It holds values such as “SaaS" of db17”.')
+    assert "db17" not in withheld([proposal])[0].columns[-1].reason
+
+
 @pytest.mark.parametrize("values", [[], ["N/A", "-"]])
 def test_nobody_is_asked_whether_a_column_without_values_means_anything(values: list[str]) -> None:
     column = mapped({**SERVER, "Hosting Type": values})["Hosting Type"]
